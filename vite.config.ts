@@ -1,0 +1,96 @@
+/**
+ * Builds and serves the page, and holds Vitest's two projects: `node`, and `gpu`, which runs x.gpu.test.ts in
+ * Chromium on the software WebGPU adapter.
+ * The response headers are the two that threads need (COOP, COEP) and, for the built page, a strict content
+ * security policy; the policy is also in the built index.html, for hosts that send no headers.
+ */
+import react from '@vitejs/plugin-react';
+import { playwright } from '@vitest/browser-playwright';
+import type { Plugin } from 'vite';
+import { defineConfig } from 'vitest/config';
+import { findBrowser, launchArgs } from './e2e/browser.ts';
+
+/** `connect-src 'self'` is what shows that no model and no data leave the machine. */
+const contentSecurityPolicy = [
+  "default-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self'",
+  "img-src 'self' blob: data:",
+  "worker-src 'self' blob:",
+  "connect-src 'self' blob:",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+const isolation = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+function policyInBuiltPage(): Plugin {
+  return {
+    name: 'layerfold:policy-in-built-page',
+    apply: 'build',
+    transformIndexHtml: () => [
+      {
+        tag: 'meta',
+        attrs: { 'http-equiv': 'Content-Security-Policy', content: contentSecurityPolicy },
+        injectTo: 'head-prepend',
+      },
+    ],
+  };
+}
+
+const browser = process.env.VITEST ? findBrowser() : null;
+
+export default defineConfig({
+  // Relative: the built page works under any sub-path of a host.
+  base: './',
+  plugins: [react(), policyInBuiltPage()],
+  server: { headers: isolation },
+  preview: { headers: { ...isolation, 'Content-Security-Policy': contentSecurityPolicy } },
+  worker: { format: 'es' },
+  build: {
+    target: 'esnext',
+    assetsInlineLimit: 0,
+    // onnxruntime-web's wasm loader and d3 in one worker and one page: large by nature, fetched once.
+    chunkSizeWarningLimit: 2000,
+  },
+  optimizeDeps: {
+    // Pre-bundled, onnxruntime-web would look for its .wasm beside the bundle instead of in its own package.
+    exclude: ['onnxruntime-web'],
+  },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'node',
+          environment: 'node',
+          pool: 'forks',
+          include: ['src/**/*.test.{ts,tsx}', 'e2e/**/*.test.ts'],
+          exclude: ['**/*.gpu.test.ts', '**/node_modules/**'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'gpu',
+          include: ['src/**/*.gpu.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: { executablePath: browser?.path, args: launchArgs } }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
