@@ -1,0 +1,42 @@
+/**
+ * What can go wrong on a device, as types, so that a caller can react (rebuild, fall back to the CPU, advise).
+ */
+
+/** A GPU operation failed: validation, out of memory, an internal error, a shader that does not compile. */
+export class GpuError extends Error {
+  override readonly name: string = 'GpuError';
+}
+
+/** The device is gone. Nothing on it can be read any more; rebuild the backend from what the CPU side holds. */
+export class GpuLostError extends GpuError {
+  override readonly name = 'GpuLostError';
+  /** WebGPU's reason: `destroyed` where our own side ended it, else `unknown`. */
+  readonly reason: string;
+
+  constructor(reason: string, message: string) {
+    super(
+      reason === 'destroyed'
+        ? 'The GPU device was closed while work was still under way.'
+        : `The GPU device was lost${message ? `: ${message}` : '.'}`,
+    );
+    this.reason = reason;
+  }
+}
+
+/** A matrix is larger than the device allows. The sentence quotes the limit, the need and the remedy. */
+export class GpuLimitError extends GpuError {
+  override readonly name = 'GpuLimitError';
+  readonly limit: string;
+  readonly allowed: number;
+  readonly needed: number;
+
+  constructor(limit: string, allowed: number, needed: number, what: string) {
+    super(
+      `${what} needs ${needed.toLocaleString('en')} (${limit}), but this GPU allows ${allowed.toLocaleString('en')}. ` +
+        'Run on the CPU, or pick a smaller group or window.',
+    );
+    this.limit = limit;
+    this.allowed = allowed;
+    this.needed = needed;
+  }
+}
