@@ -1,0 +1,117 @@
+/** Numbers for people. The exact value always stands beside the text, in `<data value>`. */
+import type { MergeMethodId, MergePlan, Metric, ReferenceChoice, StudioFacts } from './types.ts';
+import { windowName } from './windows.ts';
+
+const grouped = new Intl.NumberFormat('en-GB');
+
+/** 2 413 569 → `2.41 M`. */
+export function formatCount(value: number): string {
+  if (value < 10_000) return grouped.format(value);
+  return scaled(value, ['', 'k', 'M', 'G', 'T']);
+}
+
+/** Decimal units, as files are listed: 10 117 531 → `10.1 MB`. */
+export function formatBytes(value: number): string {
+  return value < 1000 ? `${value} B` : scaled(value, ['B', 'kB', 'MB', 'GB', 'TB']);
+}
+
+function scaled(value: number, units: readonly string[]): string {
+  let size = value;
+  let unit = 0;
+  while (size >= 999.5 && unit < units.length - 1) {
+    size /= 1000;
+    unit++;
+  }
+  return `${Number(size.toPrecision(3))} ${units[unit]}`.trim();
+}
+
+export function formatInteger(value: number): string {
+  return grouped.format(value);
+}
+
+export function formatPercent(fraction: number): string {
+  return `${(fraction * 100).toFixed(1)} %`;
+}
+
+export function formatShare(part: number, whole: number): string {
+  return formatPercent(whole > 0 ? part / whole : 0);
+}
+
+export function share(part: number, whole: number): number {
+  return whole > 0 ? part / whole : 0;
+}
+
+export function formatSeconds(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+export function formatLeft(seconds: number): string {
+  return seconds < 1
+    ? 'nearly done'
+    : `about ${formatSeconds(Math.ceil(seconds))} left`.replace('.0 s', ' s');
+}
+
+export function formatSimilarity(value: number): string {
+  return Number.isNaN(value) ? 'not measured' : minus(value.toFixed(4));
+}
+
+export function formatMetric(metric: Metric, value: number): string {
+  return metric === 'accuracy' ? formatPercent(value) : value.toFixed(3);
+}
+
+export function formatDifference(metric: Metric, difference: number, error: number): string {
+  const sign = difference > 0 ? '+' : difference < 0 ? '−' : '±';
+  const text = (value: number) => (metric === 'accuracy' ? (value * 100).toFixed(1) : value.toFixed(3));
+  const unit = metric === 'accuracy' ? ' points' : '';
+  const size = `${sign === '±' ? '' : sign}${text(Math.abs(difference))}`;
+  return Number.isFinite(error) && error > 0 ? `${size} ± ${text(error)}${unit}` : `${size}${unit}`;
+}
+
+function minus(text: string): string {
+  return text.replace('-', '−');
+}
+
+export const METRIC_NAMES: Record<Metric, string> = { perplexity: 'Perplexity', accuracy: 'Accuracy' };
+
+export const METHOD_NAMES: Record<MergeMethodId, string> = {
+  permute: 'Permute and average',
+  vanilla: 'Average without permutation (vanilla)',
+  copy: 'Copy the anchor',
+};
+
+export const REFERENCE_NAMES: Record<ReferenceChoice, string> = {
+  first: 'First',
+  middle: 'Middle',
+  last: 'Last',
+};
+
+const METHOD_SHORT: Record<MergeMethodId, string> = {
+  permute: 'permuted, averaged',
+  vanilla: 'averaged as they are',
+  copy: 'anchor copied',
+};
+
+/** `4–7 and 9–10, permuted, averaged, first layer as reference`. */
+export function describePlan(plan: MergePlan): string {
+  const reference = plan.method === 'vanilla' ? '' : `, ${plan.reference} layer as reference`;
+  return `${describeWindows(plan.windows)}, ${METHOD_SHORT[plan.method]}${reference}`;
+}
+
+export function describeWindows(windows: MergePlan['windows']): string {
+  const names = windows.map(windowName);
+  return names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)}` : (names[0] ?? 'nothing');
+}
+
+/** The name offered for a saved model: `model-merged-4-7.onnx`; unchanged where nothing was merged. */
+export function suggestedName(fileName: string, plan: MergePlan | null): string {
+  if (!plan || plan.windows.length === 0) return fileName;
+  const stem = fileName.replace(/\.onnx$/i, '');
+  return `${stem}-merged-${plan.windows.map(({ first, last }) => `${first}-${last}`).join('_')}.onnx`;
+}
+
+/** Parameters that the merged layers would share, of the whole. */
+export function savedShare({ model, picks }: StudioFacts): number {
+  return model && picks.saving ? share(picks.saving.parametersSaved, model.parameters) : 0;
+}

@@ -1,0 +1,31 @@
+/**
+ * The worker's client behind a door that opens on the first call, so that the page is painted before any of it loads.
+ */
+import type { StudioApi } from '../worker/api.ts';
+
+export function createLazyApi(load: () => Promise<StudioApi>): StudioApi {
+  let loading: Promise<StudioApi> | null = null;
+  const client = (): Promise<StudioApi> => {
+    loading ??= load().catch((error: unknown) => {
+      loading = null;
+      throw error;
+    });
+    return loading;
+  };
+  return {
+    engine: async (...args) => (await client()).engine(...args),
+    open: async (...args) => (await client()).open(...args),
+    addData: async (...args) => (await client()).addData(...args),
+    setContextLength: async (...args) => (await client()).setContextLength(...args),
+    measure: async (...args) => (await client()).measure(...args),
+    alignment: async (...args) => (await client()).alignment(...args),
+    predict: async (...args) => (await client()).predict(...args),
+    merge: async (...args) => (await client()).merge(...args),
+    evaluate: async (...args) => (await client()).evaluate(...args),
+    download: async (...args) => (await client()).download(...args),
+  };
+}
+
+export function createWorkerApi(): StudioApi {
+  return createLazyApi(async () => (await import('../worker/client.ts')).createWorkerClient());
+}

@@ -1,0 +1,273 @@
+/**
+ * A StudioApi that computes nothing: plausible facts, smooth matrices, steps that take as long as asked and obey their
+ * signal. For tests of the store and for looking at the page without a worker; never part of the built page.
+ */
+import type {
+  DataSummary,
+  EngineSummary,
+  GroupSummary,
+  MergePlan,
+  ModelSummary,
+  OpenResult,
+  Saving,
+  SimilarityKind,
+  SimilarityMatrix,
+} from '../pipeline/types.ts';
+import type { CallOptions, StudioApi } from '../worker/api.ts';
+
+export interface FakeOptions {
+  readonly layers?: number;
+  /** Milliseconds a step takes. */
+  readonly delay?: number;
+  readonly twoGroups?: boolean;
+  readonly refusals?: readonly string[];
+  /** Opens without data, and asks for it. */
+  readonly needsData?: boolean;
+  readonly needsContext?: boolean;
+  readonly images?: boolean;
+  /** Leaves these pairs' values out, as a partial measurement does. */
+  readonly partial?: boolean;
+  /** The sentence that a method fails with. */
+  readonly failing?: Partial<Record<keyof StudioApi, string>>;
+}
+
+export interface FakeApi extends StudioApi {
+  readonly calls: string[];
+  /** What the worker holds: the windows of its current variant. */
+  variant(): MergePlan['windows'];
+}
+
+const engineSummary: EngineSummary = {
+  backend: 'cpu',
+  inference: 'wasm',
+  threads: 2,
+  reason: 'Runs on the CPU with 2 threads: this browser offers no GPU adapter.',
+};
+
+function groupOf(id: string, name: string, layers: number, dModel: number): GroupSummary {
+  const dFf = 4 * dModel;
+  const parametersPerFfn = 2 * dModel * dFf + dModel + dFf;
+  return {
+    id,
+    name,
+    layers,
+    dModel,
+    dFf,
+    activation: 'GELU (tanh)',
+    gated: false,
+    parametersPerFfn,
+    bytesPerFfn: parametersPerFfn * 4,
+    layerLabels: Array.from({ length: layers }, (_, layer) => name.replace('*', String(layer))),
+    hasAttention: true,
+  };
+}
+
+/** A wait that a signal ends, reporting progress on its way. */
+async function wait(
+  milliseconds: number,
+  label: string,
+  { signal, onProgress }: CallOptions = {},
+): Promise<void> {
+  const steps = Math.max(1, Math.round(milliseconds / 50));
+  for (let step = 0; step < steps; step++) {
+    signal?.throwIfAborted();
+    onProgress?.({
+      fraction: step / steps,
+      label: `${label}, step ${step + 1} of ${steps}`,
+      secondsLeft: ((steps - step) * 50) / 1000,
+    });
+    await new Promise((resolve) => setTimeout(resolve, milliseconds / steps));
+  }
+  signal?.throwIfAborted();
+}
+
+function matrixOf(kind: SimilarityKind, group: GroupSummary, partial: boolean): SimilarityMatrix {
+  const size = group.layers;
+  const values = new Float64Array(size * size);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j < size; j++) {
+      const gap = Math.abs(i - j) / size;
+      const depth = (i + j) / (2 * size);
+      const decay = kind === 'attention' ? 9 : kind === 'aligned' ? 5 : 2.2;
+      const ends = i === 0 || j === 0 || i === size - 1 || j === size - 1 ? 0.7 : 1;
+      const ripple = 0.04 * Math.sin(7 * i + 7 * j) * Math.min(1, gap * size);
+      values[i * size + j] = i === j ? 1 : ends * Math.exp(-decay * gap * (1.2 - depth)) + ripple;
+      const asked = kind === 'aligned' ? Math.abs(i - j) === 0 : true;
+      if (!asked || (partial && Math.abs(i - j) > size / 2)) values[i * size + j] = Number.NaN;
+    }
+  }
+  return { kind, groupId: group.id, size, values, samples: 4096 };
+}
+
+export function createFakeApi(options: FakeOptions = {}): FakeApi {
+  const { layers = 12, delay = 0, failing = {} } = options;
+  const first = groupOf('decoder', 'transformer.h.*.mlp', layers, 128);
+  const groups = options.twoGroups ? [first, groupOf('encoder', 'encoder.layers.*.fc', 6, 96)] : [first];
+  const calls: string[] = [];
+  let windows: MergePlan['windows'] = [];
+  let model: ModelSummary | null = null;
+  let hasData = !options.needsData;
+  let hasContext = !options.needsContext;
+
+  const step = async (
+    name: keyof StudioApi,
+    label: string,
+    callOptions?: CallOptions,
+    time = delay,
+  ): Promise<void> => {
+    calls.push(name);
+    await wait(time, label, callOptions);
+    const sentence = failing[name];
+    if (sentence) throw new Error(sentence);
+  };
+
+  const unit = options.images ? 'images' : 'tokens';
+  const sizes = options.images ? [100, 400, 1000] : [4096, 4096, 8192];
+  const data = (): DataSummary => ({
+    kind: options.images ? 'images' : 'text',
+    metric: options.images ? 'accuracy' : 'perplexity',
+    rule: 'Files named calibrate, select and report are used as they are.',
+    splits: (['calibrate', 'select', 'report'] as const).map((name, index) => {
+      const scored = options.images ? sizes[index] : sizes[index] - sizes[index] / 128;
+      return { name, items: sizes[index], unit, scored };
+    }),
+    ...(options.images ? {} : { contextLength: 128, contextSource: 'From n_positions in config.json.' }),
+    notes: [],
+  });
+  const state = () => {
+    if (!hasData)
+      return {
+        data: null,
+        needs: [
+          {
+            what: 'data' as const,
+            sentence: 'Text to calibrate on: a .txt file of a few thousand words or more.',
+          },
+          { what: 'tokenizer' as const, sentence: 'The model’s tokenizer.json, to turn text into tokens.' },
+        ],
+      };
+    if (!hasContext)
+      return {
+        data: null,
+        needs: [
+          { what: 'context-length' as const, sentence: 'The number of tokens that the model reads at once.' },
+        ],
+      };
+    return { data: data(), needs: [] };
+  };
+  const savingOf = (picked: MergePlan['windows']): Saving => {
+    const bytesBefore = model?.bytes ?? 0;
+    let parametersSaved = 0;
+    for (const window of picked) {
+      const group = groups.find(({ id }) => id === window.groupId);
+      parametersSaved += (window.last - window.first) * (group?.parametersPerFfn ?? 0);
+    }
+    return {
+      parametersSaved,
+      bytesSaved: parametersSaved * 4,
+      bytesBefore,
+      bytesAfter: bytesBefore - parametersSaved * 4,
+    };
+  };
+
+  return {
+    calls,
+    variant: () => windows,
+    async engine(_gpu, callOptions) {
+      await step('engine', 'Looking for a GPU', callOptions, Math.min(delay, 50));
+      return engineSummary;
+    },
+    async open(files, callOptions): Promise<OpenResult> {
+      await step('open', 'Reading the graph', callOptions);
+      const ffnParameters = groups.reduce((sum, group) => sum + group.layers * group.parametersPerFfn, 0);
+      const parameters = Math.round(ffnParameters * 1.52);
+      model = {
+        fileName: files.find((file) => file.name.endsWith('.onnx'))?.name ?? 'model.onnx',
+        bytes: parameters * 4 + 412_345,
+        parameters,
+        ffnParameters,
+        ffnBytes: ffnParameters * 4,
+        nodes: 1043,
+        opset: 18,
+        producer: 'pytorch 2.9.1',
+        task: options.images ? 'image-classification' : 'causal-lm',
+        inputs: [
+          { name: 'input_ids', dtype: 'int64', shape: 'batch×sequence' },
+          { name: 'attention_mask', dtype: 'int64', shape: 'batch×sequence' },
+        ],
+        outputs: [{ name: 'logits', dtype: 'float32', shape: 'batch×sequence×65' }],
+        groups,
+        refusals: options.refusals ?? [],
+        notes: [],
+      };
+      windows = [];
+      return { model, ...state() };
+    },
+    async addData(_files, callOptions) {
+      await step('addData', 'Tokenizing', callOptions);
+      hasData = true;
+      return state();
+    },
+    async setContextLength(_tokens, callOptions) {
+      await step('setContextLength', 'Splitting', callOptions);
+      hasContext = true;
+      return state();
+    },
+    async measure(callOptions) {
+      await step('measure', 'Measuring, batch', callOptions);
+      const kinds: SimilarityKind[] = ['cka', 'cka-debiased', 'aligned', 'attention'];
+      const matrices = groups.flatMap((group) =>
+        kinds.map((kind) => matrixOf(kind, group, options.partial ?? false)),
+      );
+      return { matrices, seconds: 2.4, engine: engineSummary };
+    },
+    async alignment(groupId, reference, layer, callOptions) {
+      await step('alignment', 'Correlating', callOptions);
+      const group = groups.find(({ id }) => id === groupId) ?? first;
+      const size = 8;
+      const matrix = matrixOf('aligned', group, false);
+      matrix.values[reference * group.layers + layer] = matrix.values[layer * group.layers + reference] =
+        0.62;
+      return {
+        groupId,
+        reference,
+        layer,
+        size,
+        correlation: Float32Array.from({ length: size * size }, (_, index) => Math.sin(index)),
+        permutation: Uint32Array.from({ length: size }, (_, index) => (index + 3) % size),
+        objective: 4.96,
+        alignedMean: 0.62,
+        diagonalMean: 0.013,
+        matrix,
+      };
+    },
+    async predict(picked) {
+      await step('predict', 'Predicting', undefined, 0);
+      return savingOf(picked);
+    },
+    async merge(plan, callOptions) {
+      await step('merge', 'Aligning pair', callOptions);
+      windows = plan.windows;
+      return { plan, saving: savingOf(plan.windows), aligned: [], seconds: 1.7 };
+    },
+    async evaluate(split, callOptions) {
+      await step('evaluate', 'Scoring, batch', callOptions);
+      const loss = windows.reduce((sum, { first, last }) => sum + last - first, 0);
+      return {
+        metric: options.images ? 'accuracy' : 'perplexity',
+        split,
+        original: options.images ? 0.952 : 4.854,
+        merged: options.images ? 0.952 - 0.006 * loss : 4.854 + 0.26 * loss,
+        samples: options.images ? 1000 : 8128,
+        standardError: loss === 0 ? 0 : options.images ? 0.004 : 0.021,
+        seconds: 3.1,
+        engine: engineSummary,
+      };
+    },
+    async download(callOptions) {
+      await step('download', 'Composing', callOptions, Math.min(delay, 200));
+      const name = windows.length === 0 ? 'model.onnx' : 'model-merged.onnx';
+      return { blob: new Blob(['fake']), fileName: name };
+    },
+  };
+}
