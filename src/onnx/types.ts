@@ -16,10 +16,23 @@ export interface ByteRange {
 export type TensorStorage =
   /** `raw_data`, little-endian. */
   | { readonly kind: 'raw'; readonly range: ByteRange }
-  /** One of the typed repeated fields (`float_data` = 4, `int32_data` = 5, `int64_data` = 7, …), packed or not. */
-  | { readonly kind: 'typed'; readonly field: number; readonly ranges: readonly ByteRange[]; readonly packed: boolean }
+  /**
+   * One of the typed repeated fields (`float_data` = 4, `int32_data` = 5, `int64_data` = 7, …). Where `packed`, each
+   * range is the payload of a packed field; else each range spans whole fields, tags included, and may mix both.
+   */
+  | {
+      readonly kind: 'typed';
+      readonly field: number;
+      readonly ranges: readonly ByteRange[];
+      readonly packed: boolean;
+    }
   /** `external_data`: bytes in another file. `length` is absent where the file did not say. */
-  | { readonly kind: 'external'; readonly location: string; readonly offset: number; readonly length?: number }
+  | {
+      readonly kind: 'external';
+      readonly location: string;
+      readonly offset: number;
+      readonly length?: number;
+    }
   /** No values at all (a shape with a zero, or a malformed tensor that nothing reads). */
   | { readonly kind: 'empty' };
 
@@ -40,11 +53,13 @@ export interface AttributeInfo {
   readonly f?: number;
   /** int64 as a number; values beyond 2^53 lose precision, which no attribute that Layerfold reads can reach. */
   readonly i?: number;
+  /** Absent where the bytes are not UTF-8 text, or over 1 MiB (embedded binaries). */
   readonly s?: string;
   readonly t?: TensorInfo;
   readonly g?: GraphInfo;
   readonly floats?: readonly number[];
   readonly ints?: readonly number[];
+  /** Absent where one of them is not UTF-8 text. */
   readonly strings?: readonly string[];
 }
 
@@ -93,7 +108,11 @@ export interface OnnxModel {
   readonly opsets: ReadonlyMap<string, number>;
   readonly graph: GraphInfo;
   /** Model-local functions by `domain:name`. */
-  readonly functions: readonly { readonly domain: string; readonly name: string; readonly field: ByteRange }[];
+  readonly functions: readonly {
+    readonly domain: string;
+    readonly name: string;
+    readonly field: ByteRange;
+  }[];
 }
 
 /** A tensor to write. `data` is raw little-endian bytes, or where they are to be found at load time. */
@@ -101,7 +120,10 @@ export interface NewTensor {
   readonly name: string;
   readonly dataType: number;
   readonly dims: readonly number[];
-  readonly data: Uint8Array | Blob | { readonly location: string; readonly offset: number; readonly length: number };
+  readonly data:
+    | Uint8Array
+    | Blob
+    | { readonly location: string; readonly offset: number; readonly length: number };
 }
 
 export interface NewValueInfo {
@@ -146,7 +168,9 @@ export type OnnxErrorCode =
   | 'cycle'
   | 'bad-reference'
   | 'bad-data'
-  | 'missing-external';
+  | 'missing-external'
+  /** The browser could not read the file: it changed, moved, or is out of reach. */
+  | 'unreadable';
 
 /** Every failure of the reader, the writer and the graph index. `message` is a sentence for the page. */
 export class OnnxError extends Error {
