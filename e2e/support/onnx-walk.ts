@@ -74,7 +74,7 @@ function walkTensor(bytes: Buffer): WalkedTensor {
   const dims: number[] = [];
   let dataType = 0;
   let name = '';
-  let raw = none;
+  let raw: Buffer = none;
   for (const field of fields(bytes)) {
     if (field.number === 1 && field.bytes.length === 0) dims.push(field.varint);
     else if (field.number === 1) for (const dim of packed(field.bytes)) dims.push(dim);

@@ -1,0 +1,73 @@
+/** Nothing leaves the machine: the policy says so, and no request of the main job goes anywhere else. */
+import { join } from 'node:path';
+import { expect, test } from '@playwright/test';
+import { launchStudio } from './studio.ts';
+import { scratchFolder } from './support/scratch.ts';
+
+/** Directive → sources. */
+function parsePolicy(policy: string): Map<string, string[]> {
+  return new Map(
+    policy.split(';').map((directive) => {
+      const [name, ...sources] = directive.trim().split(/\s+/);
+      return [name, sources];
+    }),
+  );
+}
+
+test('the main job makes no request to another origin', async () => {
+  const studio = await launchStudio();
+  try {
+    await studio.openSample('digits-vit');
+    await studio.measure();
+    await studio.pickWindow(4, 5);
+    await studio.merge();
+    await studio.evaluate();
+    await studio.download(join(scratchFolder(), 'merged.onnx'));
+    expect([...studio.requestOrigins]).toEqual([studio.origin]);
+    expect(studio.consoleErrors).toEqual([]);
+  } finally {
+    await studio.close();
+  }
+});
+
+test('the built page has a strict policy, in its headers and in itself', async () => {
+  const studio = await launchStudio();
+  try {
+    const { page } = studio;
+    const response = await page.request.get(page.url());
+    const inPage = await page
+      .locator('meta[http-equiv="Content-Security-Policy"]')
+      .getAttribute('content', { timeout: 5_000 });
+    for (const policy of [response.headers()['content-security-policy'], inPage ?? '']) {
+      const directives = parsePolicy(policy);
+      expect(directives.get('default-src')).toEqual(["'self'"]);
+      expect(directives.get('script-src')).toEqual(["'self'", "'wasm-unsafe-eval'"]);
+      expect(directives.get('connect-src')).toEqual(["'self'", 'blob:']);
+      expect(directives.get('object-src')).toEqual(["'none'"]);
+      expect(policy).not.toMatch(/\*|'unsafe-inline'|'unsafe-eval'|https?:/);
+    }
+    const blocked = await page.evaluate(async () => {
+      const request = fetch('https://example.org/', { mode: 'no-cors' });
+      return request.then(
+        () => 'the request went out',
+        (error: Error) => error.name,
+      );
+    });
+    expect(blocked).toBe('TypeError');
+    expect(studio.requestOrigins).toEqual(new Set([studio.origin]));
+  } finally {
+    await studio.close();
+  }
+});
+
+test('the page works under a sub-path', async () => {
+  const studio = await launchStudio({ base: '/some/where/' });
+  try {
+    await studio.openSample('digits-vit');
+    expect((await studio.summary()).groups).toHaveLength(1);
+    expect(await studio.page.evaluate(() => crossOriginIsolated)).toBe(true);
+    expect(studio.consoleErrors).toEqual([]);
+  } finally {
+    await studio.close();
+  }
+});

@@ -1,0 +1,39 @@
+/**
+ * The same numbers from the WebGPU kernels, forced onto the software adapter. It does about 0.6 GFLOPS, so only what
+ * the kernels compute is run: similarity and correlation, no scores.
+ */
+import { expect, test } from '@playwright/test';
+import { launchStudio } from './studio.ts';
+import { matrixDifference, relativeDifference } from './support/compare.ts';
+import { reference, referenceMatrix, sampleNames } from './support/fixtures.ts';
+
+for (const name of sampleNames) {
+  test(`${name} on forced WebGPU`, async () => {
+    test.setTimeout(300_000);
+    const truth = reference(name);
+    const [first, last] = truth.window;
+    const studio = await launchStudio({ gpu: 'force' });
+    try {
+      await studio.openSample(name);
+      expect((await studio.summary()).backend).toBe('webgpu');
+      await studio.measure();
+      for (const [kind, file] of [
+        ['cka', 'cka-ffn-output'],
+        ['attention', 'cka-attention-output'],
+      ] as const) {
+        const { worst, where } = matrixDifference(await studio.similarity(kind), referenceMatrix(name, file));
+        expect(worst, `${kind}: ${where}`).toBeLessThan(1e-3);
+      }
+      const pair = `${first}-${last}`;
+      const { correlation, objective } = await studio.alignment(first, last);
+      const { worst, where } = matrixDifference(correlation, referenceMatrix(name, `correlation-${pair}`));
+      expect(worst, `${pair}: ${where}`).toBeLessThan(1e-4);
+      expect(relativeDifference(objective, truth.assignment_objective[pair])).toBeLessThan(1e-4);
+      // A backend that fell back would have made all of this pass on the CPU.
+      expect((await studio.summary()).backend).toBe('webgpu');
+      expect(studio.consoleErrors).toEqual([]);
+    } finally {
+      await studio.close();
+    }
+  });
+}
