@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { kernelSuite } from '../testing/kernel-suite.ts';
 import type { Gemm } from './backend.ts';
 import { createCpuBackend } from './cpu/index.ts';
-import { kernelSuite } from './kernels.suite.ts';
 
 /** An f32 product as an injected one would be. */
 const gemm: Gemm = async (a, aRows, aCols, b, bCols, transA, transB) => {

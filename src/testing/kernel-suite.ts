@@ -1,13 +1,14 @@
 /**
- * The tests of a backend: one body, run on the CPU (kernels.test.ts) and on the GPU (kernels.gpu.test.ts).
+ * The tests of a backend: one body, run on the CPU (kernels/kernels.test.ts) and on the GPU (kernels/kernels.gpu.test.ts).
  *
- * Oracles: naive f64 loops written here from the formulas of method.md, independent of both backends, and
+ * Oracles: naive f64 loops (naive.ts) written from the formulas of method.md, independent of both backends, and
  * identities. Sizes are edges of the tiles: 1, 3, 17, 64, 65, 130. Tolerances are stated by the caller.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expectClose } from '../testing/compare.ts';
-import { createRandom } from '../testing/random.ts';
-import type { Backend, Matrix } from './backend.ts';
+import type { Backend, Matrix } from '../kernels/backend.ts';
+import { expectClose } from './compare.ts';
+import { expectScaled, naiveGram, naiveHsic, naiveMoments, naivePermuteAverage } from './naive.ts';
+import { createRandom } from './random.ts';
 
 export interface SuiteOptions {
   /** Called once, before the tests. */
@@ -357,108 +358,5 @@ export function kernelSuite(name: string, options: SuiteOptions): void {
     it('syncs', async () => {
       await expect(backend.sync()).resolves.toBeUndefined();
     });
-  });
-}
-
-/** Error relative to a scale per element: what rounding of a sum of products can be. */
-function expectScaled(
-  actual: ArrayLike<number>,
-  expected: ArrayLike<number>,
-  scale: ArrayLike<number>,
-  tolerance: number,
-  cols: number,
-): void {
-  const over = (values: ArrayLike<number>) => Array.from(values, (v, k) => v / (scale[k] || 1));
-  expectClose(over(actual), over(expected), { absolute: tolerance, cols });
-}
-
-function naiveMoments(x: Float32Array, p: number, y: Float32Array, q: number) {
-  const rows = x.length / p;
-  const statistics = (m: Float32Array, cols: number) => {
-    const mean = Array.from({ length: cols }, (_, c) => {
-      let sum = 0;
-      for (let t = 0; t < rows; t++) sum += m[t * cols + c];
-      return sum / rows;
-    });
-    const std = mean.map((mu, c) => {
-      let sum = 0;
-      for (let t = 0; t < rows; t++) sum += (m[t * cols + c] - mu) ** 2;
-      return Math.sqrt(sum / rows);
-    });
-    return { mean, std };
-  };
-  const sx = statistics(x, p);
-  const sy = statistics(y, q);
-  const cross = new Float64Array(p * q);
-  const correlation = new Float64Array(p * q);
-  const scale = new Float64Array(p * q);
-  for (let a = 0; a < p; a++) {
-    for (let b = 0; b < q; b++) {
-      let sum = 0;
-      for (let t = 0; t < rows; t++) sum += (x[t * p + a] - sx.mean[a]) * (y[t * q + b] - sy.mean[b]);
-      cross[a * q + b] = sum;
-      scale[a * q + b] = rows * sx.std[a] * sy.std[b];
-      correlation[a * q + b] = sum / rows / (Math.max(sx.std[a], 1e-7) * Math.max(sy.std[b], 1e-7));
-    }
-  }
-  return { cross, correlation, scale, mean: sx.mean, std: sx.std };
-}
-
-function naiveGram(x: Float32Array, cols: number, first: number, count: number) {
-  const gram = new Float64Array(count * count);
-  const scale = new Float64Array(count * count);
-  const dot = (a: number, b: number) => {
-    let sum = 0;
-    for (let c = 0; c < cols; c++) sum += x[(first + a) * cols + c] * x[(first + b) * cols + c];
-    return sum;
-  };
-  for (let a = 0; a < count; a++) {
-    for (let b = 0; b < count; b++) {
-      gram[a * count + b] = dot(a, b);
-      scale[a * count + b] = Math.sqrt(dot(a, a) * dot(b, b));
-    }
-  }
-  return { gram, scale };
-}
-
-/** HSIC₁ exactly as method.md writes it, from raw Grams. */
-function naiveHsic(k: Float64Array, l: Float64Array, m: number): number {
-  const zeroed = (gram: Float64Array) => gram.map((v, index) => (index % (m + 1) === 0 ? 0 : v));
-  const kz = zeroed(k);
-  const lz = zeroed(l);
-  let trace = 0;
-  let kTotal = 0;
-  let lTotal = 0;
-  let mixed = 0;
-  for (let a = 0; a < m; a++) {
-    let kRow = 0;
-    let lRow = 0;
-    for (let b = 0; b < m; b++) {
-      trace += kz[a * m + b] * lz[b * m + a];
-      kRow += kz[a * m + b];
-      lRow += lz[a * m + b];
-    }
-    kTotal += kRow;
-    lTotal += lRow;
-    mixed += kRow * lRow;
-  }
-  return (trace + (kTotal * lTotal) / ((m - 1) * (m - 2)) - (2 * mixed) / (m - 2)) / (m * (m - 3));
-}
-
-function naivePermuteAverage(
-  data: Float32Array[],
-  permutations: (Uint32Array | null)[],
-  rows: number,
-  cols: number,
-  axis: 0 | 1,
-): Float64Array {
-  return Float64Array.from({ length: rows * cols }, (_, k) => {
-    const [row, col] = [Math.floor(k / cols), k % cols];
-    let sum = 0;
-    data.forEach((x, which) => {
-      const move = (u: number) => permutations[which]?.[u] ?? u;
-      sum += axis === 0 ? x[move(row) * cols + col] : x[row * cols + move(col)];
-    });
-    return sum / data.length;
   });
 }
