@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { cellAt, diagonalAt, heatmapScale, isOnDiagonal, labelStep } from './heatmap.ts';
+import { layerStack } from './layer-stack.ts';
+import { paretoFront, tradeoff } from './tradeoff.ts';
+
+describe('heatmap', () => {
+  const values = [1, 0.62, Number.NaN, 0.62, 1, 0.41, Number.NaN, 0.41, 1];
+
+  it('fits the scale to what is off the diagonal, or leaves it at 0 to 1', () => {
+    expect(heatmapScale({ size: 3, values }, true).domain).toEqual([0.4, 0.7]);
+    expect(heatmapScale({ size: 3, values }, false).domain).toEqual([0, 1]);
+    const empty = heatmapScale({ size: 2, values: [Number.NaN, Number.NaN, Number.NaN, Number.NaN] }, true);
+    expect(empty.domain).toEqual([0, 1]);
+  });
+
+  it('never has an empty domain', () => {
+    const [low, high] = heatmapScale({ size: 2, values: [1, 0.5, 0.5, 1] }, true).domain;
+    expect(low).toBeLessThan(high);
+  });
+
+  it('gives the ends of cividis to the ends of the domain', () => {
+    const { color } = heatmapScale({ size: 3, values }, false);
+    expect([color(0), color(1), color(2)]).toEqual([
+      'rgb(0, 32, 81)',
+      'rgb(253, 234, 69)',
+      'rgb(253, 234, 69)',
+    ]);
+  });
+
+  it('finds cells and places on the diagonal', () => {
+    expect(cellAt(0.99, 0.01, 12)).toEqual({ row: 0, column: 11 });
+    expect(cellAt(1, 0.5, 12)).toBeNull();
+    expect(diagonalAt(0.5, 0.5, 12)).toBe(6);
+    expect(diagonalAt(-3, 0, 12)).toBe(0);
+    expect(diagonalAt(2, 2, 12)).toBe(11);
+    expect(isOnDiagonal(0.5, 0.51, 96, 500)).toBe(true);
+    expect(isOnDiagonal(0.5, 0.6, 96, 500)).toBe(false);
+  });
+
+  it('thins the labels of many layers', () => {
+    expect([12, 36, 96].map((size) => labelStep(size, 500))).toEqual([1, 2, 4]);
+  });
+});
+
+describe('layer stack', () => {
+  it('adds up to the whole, and folds all of a window but its first', () => {
+    const groups = [{ id: 'a', layers: 4, parametersPerFfn: 20 }];
+    const segments = layerStack(groups, 100, [{ groupId: 'a', first: 1, last: 3 }]);
+    expect(segments.map(({ width }) => width).reduce((sum, width) => sum + width)).toBeCloseTo(1, 12);
+    expect(segments.map(({ folded }) => folded)).toEqual([false, false, true, true, false]);
+    expect(segments.map(({ window }) => window)).toEqual([null, 0, 0, 0, null]);
+  });
+});
+
+describe('trade-off', () => {
+  const points = [
+    { id: 0, bytes: 10, score: 4.8 },
+    { id: 1, bytes: 7, score: 5.6 },
+    { id: 2, bytes: 7, score: 6.5 },
+    { id: 3, bytes: 8, score: 6 },
+  ];
+  it('keeps what nothing beats', () => {
+    expect(paretoFront(points, false).map(({ id }) => id)).toEqual([1, 0]);
+    expect(paretoFront(points, true).map(({ id }) => id)).toEqual([2]);
+  });
+  it('puts better higher, and stays inside of its box', () => {
+    const box = { width: 300, height: 200, left: 40, right: 10, top: 10, bottom: 30 };
+    const layout = tradeoff(points, false, box);
+    expect(layout.points[0].y).toBeLessThan(layout.points[2].y);
+    for (const { x, y } of layout.points) {
+      expect(x).toBeGreaterThanOrEqual(40);
+      expect(x).toBeLessThanOrEqual(290);
+      expect(y).toBeGreaterThanOrEqual(10);
+      expect(y).toBeLessThanOrEqual(170);
+    }
+  });
+});

@@ -1,0 +1,75 @@
+/**
+ * Quality against bytes: one point a variant that was evaluated, and the Pareto front through those that no other
+ * beats in both. Plain data in, positions out.
+ */
+import { extent, scaleLinear } from 'd3';
+
+export interface TradeoffPoint {
+  readonly id: number;
+  readonly bytes: number;
+  readonly score: number;
+}
+
+export interface TradeoffLayout {
+  readonly points: readonly {
+    readonly id: number;
+    readonly x: number;
+    readonly y: number;
+    readonly front: boolean;
+  }[];
+  /** An SVG path through the front. */
+  readonly front: string;
+  readonly xTicks: readonly { readonly value: number; readonly x: number }[];
+  readonly yTicks: readonly { readonly value: number; readonly y: number }[];
+}
+
+export interface TradeoffBox {
+  readonly width: number;
+  readonly height: number;
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/** Points that no other point equals or beats both in bytes and in score. */
+export function paretoFront(points: readonly TradeoffPoint[], higherIsBetter: boolean): TradeoffPoint[] {
+  const better = (a: number, b: number) => (higherIsBetter ? a > b : a < b);
+  const ordered = [...points].sort(
+    (a, b) => a.bytes - b.bytes || (higherIsBetter ? b.score - a.score : a.score - b.score),
+  );
+  const front: TradeoffPoint[] = [];
+  for (const point of ordered) {
+    const best = front.at(-1);
+    if (!best || better(point.score, best.score)) front.push(point);
+  }
+  return front;
+}
+
+export function tradeoff(
+  points: readonly TradeoffPoint[],
+  higherIsBetter: boolean,
+  { width, height, left, right, top, bottom }: TradeoffBox,
+): TradeoffLayout {
+  const padded = (values: readonly number[]): [number, number] => {
+    const [low = 0, high = 1] = extent(values);
+    const margin = (high - low || Math.abs(high) || 1) * 0.12;
+    return [low - margin, high + margin];
+  };
+  const x = scaleLinear(padded(points.map(({ bytes }) => bytes)), [left, width - right]);
+  // Better is up, for either kind of metric.
+  const range = higherIsBetter ? [height - bottom, top] : [top, height - bottom];
+  const y = scaleLinear(padded(points.map(({ score }) => score)), range);
+  const front = paretoFront(points, higherIsBetter);
+  return {
+    points: points.map((point) => ({
+      id: point.id,
+      x: x(point.bytes),
+      y: y(point.score),
+      front: front.includes(point),
+    })),
+    front: front.map((point, index) => `${index ? 'L' : 'M'}${x(point.bytes)},${y(point.score)}`).join(''),
+    xTicks: x.ticks(4).map((value) => ({ value, x: x(value) })),
+    yTicks: y.ticks(4).map((value) => ({ value, y: y(value) })),
+  };
+}
