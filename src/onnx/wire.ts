@@ -44,7 +44,7 @@ export function bodyRange(frame: Frame): ByteRange {
   return { start: frame.body, end: frame.end };
 }
 
-const DAMAGED = 'the file is damaged or was cut short; export or download it again';
+const DAMAGED = 'the file is damaged or was cut short, so export or download it again';
 
 export class WireCursor {
   /** Next byte to read. */
