@@ -38,7 +38,7 @@ describe('heatmap', () => {
   });
 
   it('thins the labels of many layers', () => {
-    expect([12, 36, 96].map((size) => labelStep(size, 500))).toEqual([1, 2, 4]);
+    expect([12, 36, 96].map((size) => labelStep(size))).toEqual([1, 2, 8]);
   });
 });
 

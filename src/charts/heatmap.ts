@@ -52,9 +52,9 @@ export function legendStops(steps = 24): { readonly offset: number; readonly col
   }));
 }
 
-/** Where a tick stands on the legend, 0 to 1. */
-export function legendPosition({ domain }: HeatmapScale, value: number): number {
-  return (value - domain[0]) / (domain[1] - domain[0]);
+/** Where a tick stands on the legend, of its whole length. */
+export function legendPosition({ domain }: HeatmapScale, value: number, whole = 1): number {
+  return (whole * (value - domain[0])) / (domain[1] - domain[0]);
 }
 
 export interface HeatmapInk {
@@ -168,10 +168,10 @@ export function diagonalReach(size: number, side: number): number {
   return Math.max(14, side / size / 2);
 }
 
-/** Which axis labels to show: all where they fit, else every 2nd, 4th, 8th… */
-export function labelStep(size: number, side: number): number {
+/** Which axis labels to show: all where they fit on the smallest heatmap (320 px), else every 2nd, 4th, 8th… */
+export function labelStep(size: number): number {
   let step = 1;
-  while ((side / size) * step < 18) step *= 2;
+  while ((320 / size) * step < 17) step *= 2;
   return step;
 }
 
@@ -180,4 +180,27 @@ export const WINDOW_COLORS = ['#f0562d', '#1fb6a6', '#d64fb3', '#7fc31c', '#8f6d
 
 export function windowColor(index: number): string {
   return WINDOW_COLORS[index % WINDOW_COLORS.length];
+}
+
+/** Left and width, or top and height, of `count` cells from `from`, as CSS lengths of the square. */
+export function spanOf(
+  from: number,
+  count: number,
+  size: number,
+): { readonly offset: string; readonly extent: string } {
+  return { offset: `${(100 * from) / size}%`, extent: `${(100 * count) / size}%` };
+}
+
+/** 0 … size − 1. */
+export function indices(size: number): number[] {
+  return Array.from({ length: size }, (_, index) => index);
+}
+
+/** A point of the window as fractions of a box, and the box's side. */
+export function placeIn(
+  box: { readonly left: number; readonly top: number; readonly width: number; readonly height: number },
+  x: number,
+  y: number,
+): { readonly x: number; readonly y: number; readonly side: number } {
+  return { x: (x - box.left) / box.width, y: (y - box.top) / box.height, side: box.width };
 }

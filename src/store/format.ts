@@ -1,5 +1,5 @@
 /** Numbers for people. The exact value always stands beside the text, in `<data value>`. */
-import type { MergeMethodId, MergePlan, Metric, ReferenceChoice, StudioFacts } from './types.ts';
+import type { MergeMethodId, MergePlan, Metric, SimilarityMatrix } from './types.ts';
 import { windowName } from './windows.ts';
 
 const grouped = new Intl.NumberFormat('en-GB');
@@ -11,7 +11,8 @@ export function formatCount(value: number): string {
 }
 
 /** Decimal units, as files are listed: 10 117 531 → `10.1 MB`. */
-export function formatBytes(value: number): string {
+export function formatBytes(value: number, precision: 'short' | 'exact' = 'short'): string {
+  if (precision === 'exact') return `${grouped.format(value)} bytes`;
   return value < 1000 ? `${value} B` : scaled(value, ['B', 'kB', 'MB', 'GB', 'TB']);
 }
 
@@ -75,18 +76,6 @@ function minus(text: string): string {
 
 export const METRIC_NAMES: Record<Metric, string> = { perplexity: 'Perplexity', accuracy: 'Accuracy' };
 
-export const METHOD_NAMES: Record<MergeMethodId, string> = {
-  permute: 'Permute and average',
-  vanilla: 'Average without permutation (vanilla)',
-  copy: 'Copy the anchor',
-};
-
-export const REFERENCE_NAMES: Record<ReferenceChoice, string> = {
-  first: 'First',
-  middle: 'Middle',
-  last: 'Last',
-};
-
 const METHOD_SHORT: Record<MergeMethodId, string> = {
   permute: 'permuted, averaged',
   vanilla: 'averaged as they are',
@@ -111,7 +100,21 @@ export function suggestedName(fileName: string, plan: MergePlan | null): string 
   return `${stem}-merged-${plan.windows.map(({ first, last }) => `${first}-${last}`).join('_')}.onnx`;
 }
 
-/** Parameters that the merged layers would share, of the whole. */
-export function savedShare({ model, picks }: StudioFacts): number {
-  return model && picks.saving ? share(picks.saving.parametersSaved, model.parameters) : 0;
+/** A fraction as whole percent, without the sign. */
+export function formatWhole(fraction: number): string {
+  return Math.floor(Math.min(1, Math.max(0, fraction)) * 100).toFixed(0);
+}
+
+export function formatTick(value: number): string {
+  return minus(String(Number(value.toFixed(2))));
+}
+
+/** The value of a pair of layers. */
+export function valueAt({ size, values }: SimilarityMatrix, row: number, column: number): number {
+  return values[row * size + column];
+}
+
+/** What a number field holds; an empty one is not 0. */
+export function wholeOrNaN(text: string): number {
+  return text.trim() === '' ? Number.NaN : Number(text);
 }

@@ -1,0 +1,52 @@
+/** The page from top to bottom: six steps, one under the other, and the bar that tells what runs. */
+import { StudioContext, useStudio } from '../store/react.ts';
+import type { StudioStore } from '../store/studio.ts';
+import { CalibrateSection } from './calibrate-section.tsx';
+import { CompareSection } from './compare-section.tsx';
+import { DownloadSection } from './download-section.tsx';
+import { Footer } from './footer.tsx';
+import { Header } from './header.tsx';
+import { JobBar } from './job-bar.tsx';
+import { MergeSection } from './merge-section.tsx';
+import { OpenSection } from './open-section.tsx';
+import { SeeSection } from './see-section.tsx';
+import { StepRail } from './step-rail.tsx';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/controls.css';
+import './styles/layout.css';
+import './styles/open.css';
+import './styles/see.css';
+import './styles/results.css';
+
+export function App({ store }: { store: StudioStore }) {
+  return (
+    <StudioContext value={store}>
+      <Header />
+      <StepRail />
+      <Steps />
+      <Footer />
+      <JobBar />
+    </StudioContext>
+  );
+}
+
+function Steps() {
+  const busy = useStudio(({ job }) => job !== null);
+  const model = useStudio((state) => state.model);
+  const mergeable = (model?.groups.length ?? 0) > 0;
+  return (
+    <main aria-busy={busy}>
+      <OpenSection />
+      {model && mergeable && (
+        <>
+          <CalibrateSection />
+          <SeeSection key={model.fileName} />
+          <MergeSection />
+          <CompareSection />
+        </>
+      )}
+      {model && <DownloadSection />}
+    </main>
+  );
+}

@@ -1,0 +1,138 @@
+/** Step 5. Original against merged, on data that neither the alignment nor the choice has seen. */
+import {
+  describePlan,
+  formatDifference,
+  formatInteger,
+  formatMetric,
+  METRIC_NAMES,
+} from '../store/format.ts';
+import { useStudio } from '../store/react.ts';
+import type { EngineSummary, EvaluationResult } from '../store/types.ts';
+import { Alerts } from './alerts.tsx';
+import { Button } from './button.tsx';
+import { StepSection } from './step-section.tsx';
+import { Tried } from './tried.tsx';
+
+export function CompareSection() {
+  const evaluation = useStudio((state) => state.evaluation);
+  const busy = useStudio(({ job }) => job !== null);
+  const data = useStudio((state) => state.data);
+  const ready = useStudio(({ needs }) => needs.length === 0) && data !== null;
+  const evaluate = useStudio((state) => state.evaluate);
+  const plan = useStudio(({ merge }) => merge.result?.plan ?? null);
+  const report = data?.splits.find(({ name }) => name === 'report');
+  const sees = report ? ` on ${formatInteger(report.scored)} scored ${report.unit}` : '';
+  return (
+    <StepSection step="compare" about="The score on the report split, which nothing before has used.">
+      <div className="compare">
+        <div className="compare-table">
+          <div className="act-row">
+            <Button
+              kind="primary"
+              disabled={busy || !ready}
+              describedBy="evaluate-about"
+              onClick={() => void evaluate()}
+            >
+              Evaluate on the report split
+            </Button>
+            <p className="note" id="evaluate-about">
+              {plan
+                ? `Original against ${describePlan(plan)}${sees}.`
+                : `Nothing is merged: scores the original${sees}.`}
+            </p>
+          </div>
+          <Alerts step="compare" />
+          {evaluation ? <Scores evaluation={evaluation} merged={plan !== null} /> : <NoScores />}
+        </div>
+        <Tried />
+      </div>
+    </StepSection>
+  );
+}
+
+function Scores({ evaluation, merged }: { evaluation: EvaluationResult; merged: boolean }) {
+  const { metric, original, merged: after, standardError, samples, engine } = evaluation;
+  const difference = after - original;
+  return (
+    <>
+      <div className="table-scroll">
+        <table aria-label="Original and merged" className="table score-table">
+          <ScoreHead />
+          <tbody>
+            <tr>
+              <th scope="row">{METRIC_NAMES[metric]}</th>
+              <td className="number">
+                <data value={String(original)}>{formatMetric(metric, original)}</data>
+              </td>
+              <td className="number">
+                <data value={String(after)}>{formatMetric(metric, after)}</data>
+              </td>
+              <td className="number">
+                <data value={String(difference)}>{formatDifference(metric, difference, standardError)}</data>
+              </td>
+            </tr>
+          </tbody>
+        </table>
+      </div>
+      <p className="note score-note">
+        {metric === 'perplexity' ? 'Lower is better. ' : 'Higher is better. '}
+        {!merged && 'Nothing is merged, so both are the original. '}
+        {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls; this is a number with its name. */}
+        <span role="group" aria-label="Scored samples">
+          Scored on <data value={String(samples)}>{formatInteger(samples)}</data>{' '}
+          {metric === 'perplexity' ? 'tokens' : 'images'}
+        </span>
+        ; ± is the standard error of the paired difference. {engineSentence(engine)}
+      </p>
+    </>
+  );
+}
+
+function engineSentence({ inference, threads, adapter }: EngineSummary): string {
+  if (inference === 'webgpu') return `Computed by onnxruntime on WebGPU${adapter ? ` (${adapter})` : ''}.`;
+  return `Computed by onnxruntime on the CPU (WebAssembly, ${threads} ${threads === 1 ? 'thread' : 'threads'}).`;
+}
+
+function ScoreHead() {
+  return (
+    <thead>
+      <tr>
+        <th scope="col">Metric</th>
+        <th scope="col" className="number">
+          Original
+        </th>
+        <th scope="col" className="number">
+          Merged
+        </th>
+        <th scope="col" className="number">
+          Difference
+        </th>
+      </tr>
+    </thead>
+  );
+}
+
+/** Holds the place of the scores. */
+function NoScores() {
+  const metric = useStudio(({ data }) => data?.metric ?? 'perplexity');
+  return (
+    <>
+      <div className="table-scroll" aria-hidden="true">
+        <table className="table score-table score-empty">
+          <ScoreHead />
+          <tbody>
+            <tr>
+              <th scope="row">{METRIC_NAMES[metric]}</th>
+              <td className="number">–</td>
+              <td className="number">–</td>
+              <td className="number">–</td>
+            </tr>
+          </tbody>
+        </table>
+      </div>
+      <p className="note score-note">
+        Not scored yet. The number of scored samples and its standard error will stand here.
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,111 @@
+/** Step 4. How the picked windows become one copy each, and what that saved. */
+import { describePlan, describeWindows, formatBytes, formatCount, formatShare } from '../store/format.ts';
+import { mergeIsStale } from '../store/merge.ts';
+import { useStudio } from '../store/react.ts';
+import { Alerts } from './alerts.tsx';
+import { Button } from './button.tsx';
+import { Fact } from './fact.tsx';
+import { RadioCards } from './radio-cards.tsx';
+import { StepSection } from './step-section.tsx';
+import { METHODS, REFERENCES } from './words.ts';
+
+export function MergeSection() {
+  const method = useStudio(({ merge }) => merge.method);
+  const reference = useStudio(({ merge }) => merge.reference);
+  const setMethod = useStudio((state) => state.setMethod);
+  const setReference = useStudio((state) => state.setReference);
+  return (
+    <StepSection step="merge" about="Each window becomes one stored copy that all of its layers use.">
+      <div className="merge">
+        <div className="merge-choices">
+          <div>
+            <h3>Method</h3>
+            <RadioCards label="Method" options={METHODS} chosen={method} onChoose={setMethod} />
+          </div>
+          <div>
+            <h3>Reference layer</h3>
+            <RadioCards
+              label="Reference layer choice"
+              options={REFERENCES}
+              chosen={reference}
+              onChoose={setReference}
+              row
+            />
+            <p className="note">
+              The layer of each window that the others are matched to. It makes little difference.
+            </p>
+          </div>
+        </div>
+        <MergeAct />
+      </div>
+    </StepSection>
+  );
+}
+
+function MergeAct() {
+  const windows = useStudio(({ picks }) => picks.windows);
+  const busy = useStudio(({ job }) => job !== null);
+  const ready = useStudio(({ data, needs }) => data !== null && needs.length === 0);
+  const runMerge = useStudio((state) => state.runMerge);
+  const why =
+    windows.length === 0
+      ? 'Pick a window on the heatmap first.'
+      : ready
+        ? `Merges layers ${describeWindows(windows)}.`
+        : 'Aligning needs calibration data: see step 2.';
+  return (
+    <div className="merge-act panel">
+      <Button
+        kind="primary"
+        disabled={busy || windows.length === 0 || !ready}
+        describedBy="merge-about"
+        onClick={() => void runMerge()}
+      >
+        Merge
+      </Button>
+      <p className="note" id="merge-about">
+        {why}
+      </p>
+      <MergeOutcome />
+      <Alerts step="merge" />
+      <p className="note fine">
+        The file gets smaller; the model does not get faster, since every layer still runs. Nothing has been
+        retrained yet: this is the score before recovery.
+      </p>
+    </div>
+  );
+}
+
+function MergeOutcome() {
+  const result = useStudio(({ merge }) => merge.result);
+  const stale = useStudio(mergeIsStale);
+  if (!result) {
+    return (
+      <div className="facts facts-three">
+        <Fact label="Parameters saved" value={null} text="" />
+        <Fact label="Bytes saved" value={null} text="" />
+        <Fact label="File size after" value={null} text="" />
+      </div>
+    );
+  }
+  const { parametersSaved, bytesSaved, bytesBefore, bytesAfter } = result.saving;
+  return (
+    <>
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls; these are three numbers. */}
+      <div role="group" aria-label="Merge result" className="facts facts-three">
+        <Fact label="Parameters saved" value={parametersSaved} text={formatCount(parametersSaved)} />
+        <Fact label="Bytes saved" value={bytesSaved} text={formatBytes(bytesSaved)} />
+        <Fact
+          label="File size after"
+          value={bytesAfter}
+          text={formatBytes(bytesAfter)}
+          note={`${formatShare(bytesAfter, bytesBefore)} of before`}
+        />
+      </div>
+      <p className={stale ? 'note stale' : 'note'}>
+        Merged: {describePlan(result.plan)}.
+        {stale && ' Your picks or options have changed since: merge again to apply them.'}
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,93 @@
+/** Step 1. Before: what this is, and the ways in. After: what the model is, with the ways in kept small. */
+import { useStudio } from '../store/react.ts';
+import { SAMPLES, type Sample } from '../store/samples.ts';
+import { Alerts } from './alerts.tsx';
+import { DropZone } from './drop-zone.tsx';
+import { Icon } from './icons.tsx';
+import { ModelSummaryView } from './model-summary.tsx';
+import { StepSection } from './step-section.tsx';
+
+export function OpenSection() {
+  const model = useStudio((state) => state.model);
+  const openFiles = useStudio((state) => state.openFiles);
+  const busy = useStudio(({ job }) => job !== null);
+  return (
+    <StepSection
+      step="open"
+      about={
+        model
+          ? 'What the model is, and which of its layers can be merged.'
+          : 'A model of your own, or a sample.'
+      }
+    >
+      {!model && <Pitch />}
+      <div className={model ? 'ways-in ways-in-small' : 'ways-in'}>
+        <DropZone
+          label="Model files"
+          action="Choose files"
+          compact={model !== null}
+          disabled={busy}
+          onFiles={(files) => void openFiles(files)}
+        >
+          {model ? (
+            'Drop another model here'
+          ) : (
+            <>
+              <strong>Drop an .onnx file,</strong> with its tokenizer.json, config and data if you have them
+            </>
+          )}
+        </DropZone>
+        <ul className="samples" aria-label="Samples">
+          {SAMPLES.map((sample) => (
+            <li key={sample.name}>
+              <SampleCard sample={sample} small={model !== null} disabled={busy} />
+            </li>
+          ))}
+        </ul>
+      </div>
+      <Alerts step="open" />
+      {model && <ModelSummaryView model={model} />}
+    </StepSection>
+  );
+}
+
+function Pitch() {
+  return (
+    <div className="pitch">
+      <p className="pitch-lead">Make a Transformer smaller by folding layers that do the same work.</p>
+      <p className="pitch-body">
+        Layerfold measures how alike a model’s feed-forward layers are, lines up their hidden units, averages
+        the ones you pick into one shared copy, and saves a smaller .onnx that opens in any ONNX runtime.{' '}
+        <a href="https://arxiv.org/abs/2501.06126">The paper behind it</a>.
+      </p>
+    </div>
+  );
+}
+
+function SampleCard({ sample, small, disabled }: { sample: Sample; small: boolean; disabled: boolean }) {
+  const openSample = useStudio((state) => state.openSample);
+  return (
+    <button
+      type="button"
+      className={small ? 'button button-quiet' : 'sample-card'}
+      aria-label={`Open sample ${sample.name}`}
+      aria-disabled={disabled || undefined}
+      onClick={() => {
+        if (!disabled) void openSample(sample.name);
+      }}
+    >
+      {small ? (
+        sample.title
+      ) : (
+        <>
+          <span className="sample-kicker">Sample · {sample.size}</span>
+          <span className="sample-title">
+            {sample.title}
+            <Icon name="arrow" />
+          </span>
+          <span className="sample-what">{sample.what}</span>
+        </>
+      )}
+    </button>
+  );
+}
