@@ -5,6 +5,7 @@
  * one (onnxruntime's wasm), products are f32 over shifted data and their sums f64.
  * Long calls give way to the event loop between products, so that an abort can arrive.
  */
+import { type Accumulator, foreignHandle, guarded, measured, open, pairAt } from '../accumulator.ts';
 import type { Backend, Gemm, HsicSums, Matrix, Pair, PairMoments } from '../backend.ts';
 import {
   checkBatch,
@@ -53,7 +54,7 @@ class CpuPairMoments implements PairMoments {
   sums: ColumnSums[];
   /** One a pair, [pᵢ × pⱼ]. */
   cross: Float64Array[];
-  state: 'open' | 'broken' | 'released' = 'open';
+  state: Accumulator['state'] = 'open';
 
   constructor(cols: readonly number[], pairs: readonly Pair[]) {
     this.cols = [...cols];
@@ -67,7 +68,7 @@ class CpuHsicSums implements HsicSums {
   readonly count: number;
   minibatches = 0;
   values: Float64Array;
-  state: 'open' | 'broken' | 'released' = 'open';
+  state: Accumulator['state'] = 'open';
 
   constructor(count: number) {
     this.count = count;
@@ -113,7 +114,7 @@ class CpuBackend implements Backend {
         handle.state = 'released';
         handle.values = new Float64Array(0);
       } else {
-        throw foreign();
+        throw foreignHandle();
       }
     }
   }
@@ -264,47 +265,8 @@ class CpuBackend implements Backend {
   }
 }
 
-function foreign(): TypeError {
-  return new TypeError('This handle was made by another backend.');
-}
-
 function values(matrix: Matrix): Float32Array {
-  if (!(matrix instanceof CpuMatrix)) throw foreign();
+  if (!(matrix instanceof CpuMatrix)) throw foreignHandle();
   if (matrix.values === null) throw new Error('This matrix was released.');
   return matrix.values;
-}
-
-type Accumulator = { state: 'open' | 'broken' | 'released' };
-
-function open<T extends Accumulator>(handle: object, type: abstract new (...args: never[]) => T): T {
-  if (!(handle instanceof type)) throw foreign();
-  if (handle.state !== 'open') {
-    throw new Error(
-      handle.state === 'released'
-        ? 'This accumulator was released.'
-        : 'This accumulator is incomplete, because adding to it was stopped or failed.',
-    );
-  }
-  return handle;
-}
-
-/** Marks the accumulator as broken where adding to it does not come to its end. */
-async function guarded(accumulator: Accumulator, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (accumulator.state === 'open') accumulator.state = 'broken';
-    throw error;
-  }
-}
-
-function measured(moments: CpuPairMoments): CpuPairMoments {
-  if (moments.samples === 0) throw new Error('No batch was added yet.');
-  return moments;
-}
-
-function pairAt(moments: CpuPairMoments, index: number): Pair {
-  const pair = moments.pairs[index];
-  if (pair === undefined) throw new RangeError(`There is no pair ${index} among ${moments.pairs.length}.`);
-  return pair;
 }
