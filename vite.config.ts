@@ -6,7 +6,7 @@
  */
 import react from '@vitejs/plugin-react';
 import { playwright } from '@vitest/browser-playwright';
-import type { Plugin } from 'vite';
+import { defaultClientConditions, type Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { findBrowser, launchArgs } from './e2e/browser.ts';
 
@@ -50,6 +50,8 @@ export default defineConfig({
   plugins: [react(), policyInBuiltPage()],
   server: { headers: isolation },
   preview: { headers: { ...isolation, 'Content-Security-Policy': contentSecurityPolicy } },
+  // onnxruntime-web's builds that fetch their loader (.mjs) rather than hold it: a thread then loads only that file.
+  resolve: { conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions] },
   worker: { format: 'es' },
   build: {
     target: 'esnext',

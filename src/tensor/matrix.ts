@@ -16,7 +16,9 @@ export interface CpuMatrix {
  */
 export function cpuMatrix(data: Float32Array, rows: number, cols: number): CpuMatrix {
   if (data.length !== rows * cols) {
-    throw new RangeError(`A matrix of ${rows}×${cols} needs ${rows * cols} values; ${data.length} were given.`);
+    throw new RangeError(
+      `A matrix of ${rows}×${cols} needs ${rows * cols} values; ${data.length} were given.`,
+    );
   }
   return { rows, cols, data };
 }

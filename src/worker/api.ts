@@ -36,7 +36,12 @@ export interface StudioApi {
   /** Similarity of all pairs of layers, all groups, on the calibration split. */
   measure(options?: CallOptions): Promise<MeasureResult>;
   /** Correlation and optimal assignment of one pair. */
-  alignment(groupId: string, reference: number, layer: number, options?: CallOptions): Promise<AlignmentResult>;
+  alignment(
+    groupId: string,
+    reference: number,
+    layer: number,
+    options?: CallOptions,
+  ): Promise<AlignmentResult>;
   /** What windows would save; instant, from the file's structure. */
   predict(windows: readonly LayerWindow[], options?: CallOptions): Promise<Saving>;
   /** Merges the windows; the result becomes the current variant. Empty windows give the original back. */

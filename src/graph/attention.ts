@@ -1,0 +1,105 @@
+/**
+ * Finding the attention output that stands before an FFN: the output of the last linear map before the previous
+ * residual Add (or, in a parallel block, the one that is added to the FFN's own output).
+ *
+ * Why: the paper contrasts the similarity of FFN outputs with that of attention outputs.
+ *
+ * Known limits: a block whose attention output passes through anything but views, scales by constants and a bias
+ * before the residual Add has none.
+ */
+import type { NodeInfo } from '../onnx/types.ts';
+import type { Constants } from './constants.ts';
+import type { GraphIndex } from './index-graph.ts';
+import type { LinearMap } from './linear.ts';
+import { isView } from './region.ts';
+
+const MAX_NODES = 64;
+
+/** Value name of the attention output before the FFN whose output (after its bias) is `ffnOutput`. */
+export function attentionOutputOf(
+  ffnOutput: string,
+  down: LinearMap,
+  index: GraphIndex,
+  constants: Constants,
+  linears: ReadonlyMap<NodeInfo, LinearMap>,
+): string | undefined {
+  const residual = residualOperand(ffnOutput, index, constants);
+  if (residual === undefined) return undefined;
+  const ends = (value: string) => {
+    const linear = linearBehind(value, index, constants, linears);
+    return linear !== undefined && linear.node !== down.node;
+  };
+  if (ends(residual)) return residual;
+  // Breadth first, backwards, to the nearest Add of two computed values of which one is a linear map's output.
+  const queue = [residual];
+  const seen = new Set(queue);
+  for (let head = 0; head < queue.length && head < MAX_NODES; head++) {
+    const node = index.producers.get(queue[head]);
+    if (!node || linears.has(node)) continue;
+    const computed = node.inputs.filter(
+      (v) => v !== '' && !constants.sourceOf(v) && constants.scalarOf(v) === undefined,
+    );
+    if (node.opType === 'Add' && computed.length === 2) {
+      const candidates = computed.filter(ends);
+      if (candidates.length > 0) return latest(candidates, index);
+    }
+    for (const value of computed) {
+      if (!seen.has(value)) {
+        seen.add(value);
+        queue.push(value);
+      }
+    }
+  }
+  return undefined;
+}
+
+/** The other operand of the Add that puts the FFN's output back on the residual stream. */
+function residualOperand(value: string, index: GraphIndex, constants: Constants): string | undefined {
+  let current = value;
+  for (let hops = 0; hops < 8; hops++) {
+    const uses = index.usesOf(current).filter((u) => u.node.opType !== 'Shape');
+    const add = uses.find(
+      (u) => u.node.opType === 'Add' && u.input >= 0 && !constants.sourceOf(u.node.inputs[1 - u.input]),
+    );
+    if (add) return add.node.inputs[1 - add.input];
+    const pass = uses.find(
+      (u) => u.input >= 0 && (isView(u.node.opType) || u.node.opType === 'Mul' || u.node.opType === 'Add'),
+    );
+    if (!pass) return undefined;
+    current = pass.node.outputs[0];
+  }
+  return undefined;
+}
+
+/** The linear map that a value is the output of, views, constant scales and a bias between. */
+function linearBehind(
+  value: string,
+  index: GraphIndex,
+  constants: Constants,
+  linears: ReadonlyMap<NodeInfo, LinearMap>,
+): LinearMap | undefined {
+  let current = value;
+  for (let hops = 0; hops < 8; hops++) {
+    const node = index.producers.get(current);
+    if (!node) return undefined;
+    const linear = linears.get(node);
+    if (linear) return linear;
+    if (isView(node.opType)) {
+      current = node.inputs[0];
+    } else if (node.opType === 'Add' || node.opType === 'Mul') {
+      const computed = node.inputs.filter(
+        (v) => !constants.sourceOf(v) && constants.scalarOf(v) === undefined,
+      );
+      if (computed.length !== 1) return undefined;
+      current = computed[0];
+    } else {
+      return undefined;
+    }
+  }
+  return undefined;
+}
+
+function latest(values: readonly string[], index: GraphIndex): string {
+  const rank = (v: string) => index.order(index.producers.get(v)!);
+  return values.reduce((a, b) => (rank(b) > rank(a) ? b : a));
+}

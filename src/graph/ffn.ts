@@ -1,0 +1,245 @@
+/**
+ * FFN sublayers of a model and the groups that can be merged.
+ *
+ * Why: everything after opening speaks of “FFN i of group g”: its weights and where they are stored, the values to
+ * tap (pre-activation, hidden, output, attention output), its shape. Grouping is by shape, function and layout,
+ * in execution order; only groups of two or more can be merged (design.md, FFN detection).
+ *
+ * Known limits: stacks of one file that have equal shapes (an encoder and a decoder exported together) form one group.
+ */
+import type { OnnxModel, TensorInfo } from '../onnx/types.ts';
+import { elementCount, formatShape } from '../tensor/shape.ts';
+import { type Activation, activationOf, regionSignature } from './activation.ts';
+import { attentionOutputOf } from './attention.ts';
+import { type ConstantSource, type Constants, readConstants } from './constants.ts';
+import { type GraphIndex, indexGraph } from './index-graph.ts';
+import { layerLabel, templateOf } from './labels.ts';
+import { isVectorOver, type LinearMap, linearMaps, type Operand } from './linear.ts';
+import { isNonlinear, type Region, traceRegion } from './region.ts';
+
+export type WeightRole = 'w_in' | 'b_in' | 'w_gate' | 'b_gate' | 'w_out' | 'b_out' | `unit_${number}`;
+
+/** One constant operand of an FFN. */
+export interface FfnWeight extends Operand {
+  readonly role: WeightRole;
+  /** Axis of the hidden units in the shape that the node sees (`source.dims`); null for b_out, which has none. */
+  readonly hiddenAxis: number | null;
+}
+
+export interface Ffn {
+  /** Position in its group, execution order. */
+  readonly layer: number;
+  readonly label: string;
+  readonly dModel: number;
+  readonly dFf: number;
+  readonly gated: boolean;
+  readonly activation: Activation;
+  /** In a fixed order of roles, the same for all FFNs of a group. */
+  readonly weights: readonly FfnWeight[];
+  /** Value names. X, Z (up), Z of the gate, H, Y. */
+  readonly input: string;
+  readonly preActivation: string;
+  readonly gatePreActivation?: string;
+  readonly hidden: string;
+  readonly output: string;
+  /** Output of the last linear map before the previous residual Add, where it was found. */
+  readonly attentionOutput?: string;
+}
+
+export interface FfnGroup {
+  readonly id: string;
+  readonly name: string;
+  readonly dModel: number;
+  readonly dFf: number;
+  readonly gated: boolean;
+  readonly activation: Activation;
+  readonly ffns: readonly Ffn[];
+}
+
+export interface FfnSearch {
+  readonly index: GraphIndex;
+  readonly constants: Constants;
+  readonly groups: readonly FfnGroup[];
+  /** Sentences. */
+  readonly refusals: readonly string[];
+}
+
+/**
+ * Finds the FFNs of a model.
+ * @throws OnnxError for a graph that cannot be run (see indexGraph) or constants that cannot be read.
+ */
+export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
+  const index = indexGraph(model.graph);
+  const constants = await readConstants(model, index);
+  const linears = linearMaps(index, constants);
+  const refusals: string[] = [];
+  const found: { ffn: Omit<Ffn, 'layer'>; key: string; order: number }[] = [];
+  const used = new Set<LinearMap>();
+  for (const start of linears.values()) {
+    if (used.has(start)) continue;
+    const trace = traceRegion(start, index, constants, linears);
+    if (trace.kind === 'refused') {
+      refusals.push(
+        `${layerLabel([start.node], [start.weight])} looks like an FFN but cannot be merged, because ${trace.reason}.`,
+      );
+    }
+    if (trace.kind !== 'ffn') continue;
+    for (const up of trace.region.ups) used.add(up);
+    const ffn = describe(trace.region, index, constants, linears);
+    found.push({
+      ffn,
+      key: groupKey(ffn, trace.region, constants),
+      order: index.order(trace.region.down.node),
+    });
+  }
+  found.sort((a, b) => a.order - b.order);
+  const byKey = new Map<string, Omit<Ffn, 'layer'>[]>();
+  for (const { ffn, key } of found) byKey.set(key, [...(byKey.get(key) ?? []), ffn]);
+
+  const groups: FfnGroup[] = [];
+  for (const members of byKey.values()) {
+    const [head] = members;
+    const shape = `${head.dModel}→${head.dFf}, ${head.activation.label}${head.gated ? ', gated' : ''}`;
+    if (members.length < 2) {
+      refusals.push(
+        `${head.label} (${shape}) stands alone: no other FFN has the same shape and function, so there is nothing to merge it with.`,
+      );
+      continue;
+    }
+    if (new Set(members.map((m) => m.weights[0].source.tensor)).size === 1) {
+      refusals.push(
+        `The ${members.length} FFNs like ${head.label} (${shape}) already share one stored copy of their weights, so merging them would save nothing.`,
+      );
+      continue;
+    }
+    groups.push({
+      id: `g${groups.length}`,
+      name: templateOf(members.map((m) => m.label)),
+      dModel: head.dModel,
+      dFf: head.dFf,
+      gated: head.gated,
+      activation: head.activation,
+      ffns: members.map((m, layer) => ({ ...m, layer })),
+    });
+  }
+  return { index, constants, groups, refusals };
+}
+
+/** Distinct stored tensors of an FFN. */
+export function storedTensors(ffn: Ffn): Set<TensorInfo> {
+  return new Set(ffn.weights.map((w) => w.source.tensor));
+}
+
+/** Parameters that one FFN holds: elements of its distinct tensors. */
+export function parametersOf(ffn: Ffn): number {
+  let sum = 0;
+  for (const tensor of storedTensors(ffn)) sum += elementCount(tensor.dims);
+  return sum;
+}
+
+function describe(
+  region: Region,
+  index: GraphIndex,
+  constants: Constants,
+  linears: ReturnType<typeof linearMaps>,
+): Omit<Ffn, 'layer'> {
+  const [up, gate] = upAndGate(region, index);
+  const upBias = biasOf(up, index, constants);
+  const gateBias = gate && biasOf(gate, index, constants);
+  const downBias = biasOf(region.down, index, constants);
+  const weights: FfnWeight[] = [weightOf('w_in', up, true)];
+  if (upBias.operand)
+    weights.push({ ...upBias.operand, role: 'b_in', hiddenAxis: lastAxis(upBias.operand.source) });
+  if (gate) weights.push(weightOf('w_gate', gate, true));
+  if (gateBias?.operand) {
+    weights.push({ ...gateBias.operand, role: 'b_gate', hiddenAxis: lastAxis(gateBias.operand.source) });
+  }
+  weights.push(weightOf('w_out', region.down, false));
+  if (downBias.operand) weights.push({ ...downBias.operand, role: 'b_out', hiddenAxis: null });
+  const taken = new Set(weights.map((w) => `${w.node.index}:${w.input}`));
+  const rest = region.vectors.filter((v) => !taken.has(`${v.node.index}:${v.input}`));
+  rest.forEach((v, i) => {
+    weights.push({ ...v, role: `unit_${i}`, hiddenAxis: lastAxis(v.source) });
+  });
+  const attentionOutput = attentionOutputOf(downBias.value, region.down, index, constants, linears);
+  return {
+    label: layerLabel([up.node, region.down.node], weights),
+    dModel: region.down.outSize,
+    dFf: region.units,
+    gated: gate !== undefined,
+    activation: activationOf(region, constants),
+    weights,
+    input: up.node.inputs[up.dataInput],
+    preActivation: upBias.value,
+    ...(gateBias && { gatePreActivation: gateBias.value }),
+    hidden: region.hidden,
+    output: downBias.value,
+    ...(attentionOutput !== undefined && { attentionOutput }),
+  };
+}
+
+function lastAxis(source: ConstantSource): number {
+  return source.dims.length - 1;
+}
+
+function weightOf(role: WeightRole, map: LinearMap, hiddenIsOutput: boolean): FfnWeight {
+  return { ...map.weight, role, hiddenAxis: hiddenIsOutput ? 1 - map.inAxis : map.inAxis };
+}
+
+/** Of two linear maps into the hidden units, the gate is the one that the activation bends. */
+function upAndGate(region: Region, index: GraphIndex): [LinearMap, LinearMap | undefined] {
+  const [first, second] = region.ups;
+  if (!second) return [first, undefined];
+  return reachesActivation(first, index) && !reachesActivation(second, index)
+    ? [second, first]
+    : [first, second];
+}
+
+/** Whether a non-linear operator is met before the value is multiplied with another one. */
+function reachesActivation(map: LinearMap, index: GraphIndex): boolean {
+  const queue = [map.output];
+  for (let head = 0; head < queue.length && head < 32; head++) {
+    for (const { node } of index.usesOf(queue[head])) {
+      if (isNonlinear(node.opType)) return true;
+      if (['Reshape', 'Cast', 'Identity', 'Add'].includes(node.opType)) queue.push(node.outputs[0]);
+    }
+  }
+  return false;
+}
+
+/** The bias of a linear map (Gemm's C, or an Add that alone reads the output, views between) and the value after it. */
+function biasOf(
+  map: LinearMap,
+  index: GraphIndex,
+  constants: Constants,
+): { operand?: Operand; value: string } {
+  if (map.bias) return { operand: map.bias, value: map.output };
+  let value = map.output;
+  for (let hops = 0; hops < 4; hops++) {
+    const uses = index.usesOf(value).filter((u) => u.node.opType !== 'Shape');
+    if (uses.length !== 1 || index.outputs.has(value)) break;
+    const { node, input } = uses[0];
+    if (node.opType === 'Add' && input >= 0) {
+      const other = 1 - input;
+      const source = constants.sourceOf(node.inputs[other]);
+      if (source && isVectorOver(source.dims, map.outSize)) {
+        return { operand: { node, input: other, source }, value: node.outputs[0] };
+      }
+      break;
+    }
+    if (input !== 0 || (node.opType !== 'Reshape' && node.opType !== 'Cast')) break;
+    value = node.outputs[0];
+  }
+  return { value: map.output };
+}
+
+function groupKey(ffn: Omit<Ffn, 'layer'>, region: Region, constants: Constants): string {
+  const layout = ffn.weights
+    .map(
+      (w) =>
+        `${w.role}:${w.source.tensor.dataType}:${formatShape(w.source.dims)}:${w.source.transposed}:${w.hiddenAxis}`,
+    )
+    .join(',');
+  const scale = [...region.ups, region.down].map((m) => `${m.alpha}/${m.beta}`).join(',');
+  return [ffn.dModel, ffn.dFf, ffn.gated, regionSignature(region, constants), layout, scale].join(' · ');
+}

@@ -1,0 +1,58 @@
+/**
+ * Checks a provider against wasm on one batch of the open model.
+ *
+ * Why: WebGPU can be silently wrong for some operators (field reports), and a wrong number is worse than a slow one.
+ *
+ * Known limits: both sessions exist at once for a moment; the whole model is compared, not block by block.
+ */
+import type { HostTensor, SessionFactory } from '../runtime/session.ts';
+import { LiveModel } from './live-model.ts';
+import type { OpenedModel } from './opened.ts';
+import type { Job } from './progress.ts';
+
+/** Largest difference that is taken for rounding, relative to the largest magnitude of the output. */
+const TOLERANCE = 2e-2;
+
+export interface SelfTest {
+  readonly passed: boolean;
+  /** Largest absolute difference over the largest magnitude. */
+  readonly difference: number;
+}
+
+export async function selfTest(
+  opened: OpenedModel,
+  live: LiveModel,
+  wasm: SessionFactory,
+  feeds: Readonly<Record<string, HostTensor>>,
+  output: string,
+  job: Job,
+): Promise<SelfTest> {
+  job.announce('Checking the GPU against the CPU on one batch');
+  const reference = await LiveModel.create(opened, wasm, job);
+  try {
+    const [ours, theirs] = [await valuesOf(live, feeds, output), await valuesOf(reference, feeds, output)];
+    let largest = 0;
+    let worst = 0;
+    for (let i = 0; i < theirs.length; i++) {
+      largest = Math.max(largest, Math.abs(theirs[i]));
+      const d = Math.abs(theirs[i] - ours[i]);
+      // A NaN on one side only is a failure.
+      worst = Number.isNaN(d) ? Number.POSITIVE_INFINITY : Math.max(worst, d);
+    }
+    const difference = largest > 0 ? worst / largest : worst;
+    return { passed: ours.length === theirs.length && difference <= TOLERANCE, difference };
+  } finally {
+    await reference.release();
+  }
+}
+
+async function valuesOf(
+  live: LiveModel,
+  feeds: Readonly<Record<string, HostTensor>>,
+  output: string,
+): Promise<Float32Array> {
+  const outputs = await live.run(feeds, [output]);
+  const values = ((await outputs[output].read()) as Float32Array).slice();
+  outputs[output].release();
+  return values;
+}

@@ -1,0 +1,124 @@
+/**
+ * The whole core in Node, on the CPU backend and onnxruntime-web's wasm provider, against the fixtures' references.
+ */
+import { openAsBlob } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { expect, test } from 'vitest';
+import { solveAssignment } from '../align/assignment.ts';
+import type { NamedBlob } from '../data/files.ts';
+import { parseNpy } from '../data/npy.ts';
+import { createCpuBackend } from '../kernels/cpu/index.ts';
+import { createRuntimeGemm } from '../runtime/ort/gemm.ts';
+import { loadNodeFactory } from '../runtime/ort/node.ts';
+import { Studio } from './studio.ts';
+import type { EngineSummary } from './types.ts';
+
+const engine: EngineSummary = { backend: 'cpu', inference: 'wasm', threads: 1, reason: 'Node' };
+
+async function named(path: string): Promise<NamedBlob> {
+  const blob = await openAsBlob(path);
+  return Object.assign(blob, { name: basename(path) }) as NamedBlob;
+}
+
+const SAMPLES = {
+  'shakespeare-gpt2': ['config.json', 'tokenizer.json', 'calibrate.txt', 'select.txt', 'report.txt'],
+  'digits-vit': [
+    'config.json',
+    'preprocessor_config.json',
+    ...['calibrate', 'select', 'report'].flatMap((s) => [`${s}-images.npy`, `${s}-labels.npy`]),
+  ],
+} as const;
+
+async function openStudio(name: keyof typeof SAMPLES, exporter: string) {
+  const sessions = await loadNodeFactory();
+  const backend = createCpuBackend({ gemm: createRuntimeGemm(sessions) });
+  const studio = new Studio({
+    engine,
+    backend,
+    sessions,
+    solve: async (score, size) => solveAssignment(score, size),
+  });
+  const model =
+    exporter === 'model.onnx'
+      ? `public/samples/${name}/model.onnx`
+      : `src/testing/fixtures/${name}/${exporter}`;
+  const files = await Promise.all(
+    [model, ...SAMPLES[name].map((f) => `public/samples/${name}/${f}`)].map(named),
+  );
+  return { studio, opened: await studio.open(files) };
+}
+
+async function reference(name: string) {
+  return JSON.parse(await readFile(`src/testing/fixtures/${name}/reference.json`, 'utf8'));
+}
+async function npy(name: string, file: string) {
+  return parseNpy(await readFile(`src/testing/fixtures/${name}/${file}.npy`), file).data as Float64Array;
+}
+function worst(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  let max = 0;
+  for (let i = 0; i < a.length; i++) max = Math.max(max, Math.abs(a[i] - b[i]));
+  return max;
+}
+
+for (const name of ['shakespeare-gpt2', 'digits-vit'] as const) {
+  for (const exporter of ['model.onnx', 'model-torchscript.onnx']) {
+    test(`${name}, ${exporter}: summary, similarity, alignment, merge and metric as in the reference`, async () => {
+      const ref = await reference(name);
+      const { studio, opened } = await openStudio(name, exporter);
+      const extra = name === 'shakespeare-gpt2' && exporter !== 'model.onnx' ? 8320 : 0;
+      expect(opened.model.parameters).toBe(ref.parameters + extra);
+      expect(opened.model.groups).toHaveLength(1);
+      const [group] = opened.model.groups;
+      expect(group).toMatchObject({
+        layers: 12,
+        dModel: ref.d_model,
+        dFf: ref.d_ff,
+        gated: false,
+        hasAttention: true,
+      });
+      console.log(group, opened.model.refusals, opened.data?.splits, opened.needs);
+
+      const { matrices, seconds } = await studio.measure();
+      console.log('measure', seconds);
+      const byKind = new Map(matrices.map((m) => [m.kind, m]));
+      expect(worst(byKind.get('cka')!.values, await npy(name, 'cka-ffn-output'))).toBeLessThan(1e-3);
+      expect(worst(byKind.get('attention')!.values, await npy(name, 'cka-attention-output'))).toBeLessThan(
+        1e-3,
+      );
+
+      const [first, last] = ref.window;
+      for (let j = first + 1; j <= last; j++) {
+        const pair = await studio.alignment(group.id, first, j);
+        expect(worst(pair.correlation, await npy(name, `correlation-${first}-${j}`))).toBeLessThan(1e-5);
+        const objective = ref.assignment_objective[`${first}-${j}`];
+        expect(Math.abs(pair.objective - objective) / objective).toBeLessThan(1e-5);
+      }
+      const windows = [{ groupId: group.id, first, last }];
+      for (const [method, choice, key] of [
+        ['permute', 'first', 'permute'],
+        ['vanilla', 'first', 'vanilla'],
+        ['permute', 'middle', 'permute, reference middle'],
+        ['permute', 'last', 'permute, reference last'],
+        ['copy', 'first', 'copy-the-anchor (first)'],
+      ] as const) {
+        const merged = await studio.merge({ windows, method, reference: choice });
+        expect(merged.saving.parametersSaved).toBe((last - first) * group.parametersPerFfn);
+        const score = await studio.evaluate('report');
+        console.log(
+          method,
+          choice,
+          score.original,
+          score.merged,
+          score.samples,
+          score.standardError,
+          score.seconds,
+        );
+        expect(Math.abs(score.original / ref.original.report - 1)).toBeLessThan(5e-3);
+        expect(Math.abs(score.merged / ref.merged[key].report - 1)).toBeLessThan(5e-3);
+      }
+      await studio.dispose();
+    }, 120_000);
+  }
+}

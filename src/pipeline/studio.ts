@@ -1,0 +1,405 @@
+/**
+ * The stages composed: open, measure, align, merge, evaluate, download, over one open model.
+ *
+ * Why: the worker and the tests drive the same object; where it runs (backend, sessions, assignment threads) is
+ * injected. The studio holds the state between calls and drops what a new file makes stale; a call that fails or is
+ * cancelled leaves the state as it was.
+ */
+import type { Dataset } from '../data/dataset.ts';
+import { DataError } from '../data/errors.ts';
+import { type NamedBlob, type SplitName, sortFiles } from '../data/files.ts';
+import { pairedStandardError, type Scored } from '../evaluate/metric.ts';
+import type { WeightRole } from '../graph/ffn.ts';
+import type { Backend, Pair } from '../kernels/backend.ts';
+import { mergeMethods } from '../merge/method.ts';
+import { checkDisjoint, checkWindow, referencePosition } from '../merge/window.ts';
+import { type TiedFfn, tieFfns } from '../merge/write-back.ts';
+import type { ModelEdits } from '../onnx/types.ts';
+import { composeOnnx } from '../onnx/writer.ts';
+import type { PinnedTensor, SessionFactory } from '../runtime/session.ts';
+import { addFiles, type DataFiles, NO_FILES, prepareData } from './data-stage.ts';
+import { LiveModel, type Overrides } from './live-model.ts';
+import { measureSimilarity } from './measure.ts';
+import { groupOf, type OpenedModel, openModel } from './opened.ts';
+import { type AssignmentSolver, alignPairs, PairStore } from './pairs.ts';
+import { Job, type JobOptions } from './progress.ts';
+import { scoreSplit } from './scoring.ts';
+import { selfTest } from './self-test.ts';
+import type {
+  AlignmentResult,
+  DataState,
+  DownloadResult,
+  EngineSummary,
+  EvaluationResult,
+  LayerWindow,
+  MeasureResult,
+  MergePlan,
+  MergeResult,
+  OpenResult,
+  Saving,
+} from './types.ts';
+
+export interface StudioDeps {
+  readonly engine: EngineSummary;
+  readonly backend: Backend;
+  readonly sessions: SessionFactory;
+  readonly solve: AssignmentSolver;
+  /** The wasm provider, where `sessions` is another one that is to be checked against it. */
+  readonly checkAgainst?: () => Promise<SessionFactory>;
+}
+
+/** A merged variant: what to write to the file, and what to feed to the session. */
+interface Variant {
+  readonly plan: MergePlan;
+  readonly tied: readonly TiedFfn[];
+  readonly edits: ModelEdits;
+  readonly overrides: Overrides;
+}
+
+export class Studio {
+  private readonly deps: StudioDeps;
+  private sessions: SessionFactory;
+  private engineNow: EngineSummary;
+  private opened: OpenedModel | null = null;
+  private files: DataFiles = NO_FILES;
+  private askedLength: number | undefined;
+  private dataset: Dataset | null = null;
+  private metric: 'perplexity' | 'accuracy' = 'perplexity';
+  private live: LiveModel | null = null;
+  private readonly pairs = new PairStore();
+  private readonly originalScores = new Map<SplitName, Scored>();
+  private variant: Variant | null = null;
+
+  constructor(deps: StudioDeps) {
+    this.deps = deps;
+    this.sessions = deps.sessions;
+    this.engineNow = deps.engine;
+  }
+
+  /** Where things run now; changes where the self-test finds a provider wrong. */
+  get engine(): EngineSummary {
+    return this.engineNow;
+  }
+
+  /** Opens what was dropped together; replaces the open model only once the new one could be read. */
+  async open(dropped: readonly NamedBlob[], options: JobOptions = {}): Promise<OpenResult> {
+    const job = new Job(options);
+    const sorted = sortFiles(dropped);
+    if (sorted.models.length === 0) throw new DataError(noModelSentence(dropped));
+    if (sorted.models.length > 1) {
+      const names = sorted.models.map((m) => `“${m.name}”`).join(' and ');
+      throw new DataError(
+        `${names} were dropped together, but one model is opened at a time. Drop one of them.`,
+      );
+    }
+    const [file] = sorted.models;
+    job.announce(`Reading ${file.name}`);
+    const opened = await openModel(file, file.name);
+    await job.check();
+    const files = addFiles(NO_FILES, sorted);
+    let stage: Awaited<ReturnType<typeof prepareData>>;
+    const notes: string[] = [];
+    try {
+      stage = await prepareData(opened, files);
+    } catch (error) {
+      // The model itself is fine: keep it, and say what is wrong with its data.
+      if (!(error instanceof DataError)) throw error;
+      stage = { data: null, needs: [{ what: 'data', sentence: error.message }], dataset: null };
+    }
+    await job.check();
+    if (sorted.unused.length > 0) notes.push(`Not used: ${sorted.unused.join(', ')}.`);
+    await this.forget();
+    this.opened = opened;
+    this.files = files;
+    this.askedLength = undefined;
+    this.useDataset(stage.dataset, stage.data?.metric);
+    return {
+      model: { ...opened.summary, notes: [...opened.summary.notes, ...notes] },
+      data: stage.data,
+      needs: stage.needs,
+    };
+  }
+
+  async addData(dropped: readonly NamedBlob[]): Promise<DataState> {
+    const opened = this.model();
+    const sorted = sortFiles(dropped);
+    if (sorted.models.length > 0) {
+      throw new DataError(
+        `“${sorted.models[0].name}” is a model, not calibration data. Drop it under “Open”.`,
+      );
+    }
+    const useful = dropped.length - sorted.unused.length - sorted.externals.size;
+    if (useful === 0) {
+      throw new DataError(
+        `“${dropped[0]?.name ?? 'nothing'}” cannot be used as data. Text (.txt) with a tokenizer.json, or images and labels (.npy), can.`,
+      );
+    }
+    return this.prepare(opened, addFiles(this.files, sorted), this.askedLength);
+  }
+
+  async setContextLength(tokens: number): Promise<DataState> {
+    return this.prepare(this.model(), this.files, tokens);
+  }
+
+  async measure(options: JobOptions = {}): Promise<MeasureResult> {
+    const job = new Job(options);
+    const dataset = this.data();
+    const { groups } = this.model().search;
+    if (groups.length === 0)
+      throw new DataError('This model has no FFN group to measure; see why under the summary.');
+    const live = await this.liveModel(job);
+    const matrices = await measureSimilarity(live, groups, dataset, this.deps.backend, job);
+    const aligned = groups.map((g) => this.pairs.matrix(g));
+    return { matrices: [...matrices, ...aligned], seconds: job.seconds, engine: this.engine };
+  }
+
+  async alignment(
+    groupId: string,
+    reference: number,
+    layer: number,
+    options: JobOptions = {},
+  ): Promise<AlignmentResult> {
+    const job = new Job(options);
+    const group = groupOf(this.model(), groupId);
+    for (const l of [reference, layer]) {
+      if (!Number.isInteger(l) || l < 0 || l >= group.ffns.length) {
+        throw new RangeError(
+          `Layer ${l} does not exist: this group has the layers 0–${group.ffns.length - 1}.`,
+        );
+      }
+    }
+    if (reference === layer)
+      throw new RangeError(`Layer ${layer} need not be aligned to itself. Choose two different layers.`);
+    const { backend, solve } = this.deps;
+    const live = await this.liveModel(job);
+    await alignPairs(live, group, [[reference, layer]], this.data(), backend, solve, this.pairs, job, true);
+    const pair = this.pairs.get(groupId, reference, layer)!;
+    return {
+      groupId,
+      reference,
+      layer,
+      size: group.dFf,
+      correlation: this.pairs.correlation(groupId, reference, layer)!,
+      permutation: pair.permutation.indices,
+      objective: pair.objective,
+      alignedMean: pair.objective / group.dFf,
+      diagonalMean: pair.diagonalMean,
+      matrix: this.pairs.matrix(group),
+    };
+  }
+
+  /** What the windows would save, exactly: the composed file's size without making it. */
+  predict(windows: readonly LayerWindow[]): Saving {
+    return this.savingOf(this.tied(windows));
+  }
+
+  async merge(plan: MergePlan, options: JobOptions = {}): Promise<MergeResult> {
+    const job = new Job(options);
+    const opened = this.model();
+    const windows = this.tied(plan.windows);
+    if (windows.length === 0) {
+      this.setVariant(null);
+      return { plan, saving: this.savingOf([]), aligned: [], seconds: job.seconds };
+    }
+    const method = mergeMethods[plan.method];
+    const { backend, solve } = this.deps;
+    const live = await this.liveModel(job);
+    const tied: TiedFfn[] = [];
+    for (const { group, layers } of windows) {
+      const reference = referencePosition(plan.reference, layers.length);
+      const anchor = layers[reference];
+      if (method.needsAlignment) {
+        const pairs = layers.filter((l) => l !== anchor).map((l): Pair => [anchor, l]);
+        await alignPairs(live, group, pairs, this.data(), backend, solve, this.pairs, job);
+      }
+      job.announce(`Merging layers ${layers[0]}–${layers.at(-1)}`);
+      const weights = await Promise.all(layers.map((l) => live.weightsOf(group, l)));
+      const values = await method.merge({
+        backend,
+        layers: weights,
+        reference,
+        permutations: layers.map((l) =>
+          l === anchor ? null : (this.pairs.get(group.id, anchor, l)?.permutation ?? null),
+        ),
+      });
+      tied.push({ group, layers, values });
+      await job.check();
+    }
+    const { edits } = tieFfns(opened.search, tied);
+    const overrides = new Map<string, PinnedTensor>();
+    for (const t of tied) {
+      for (const [name, pin] of live.override(t.group, t.layers, t.values as Map<WeightRole, Float32Array>)) {
+        overrides.set(name, pin);
+      }
+    }
+    this.setVariant({ plan, tied, edits, overrides });
+    const groups = new Set(tied.map((t) => t.group));
+    return {
+      plan,
+      saving: this.savingOf(tied),
+      aligned: [...groups].map((g) => this.pairs.matrix(g)),
+      seconds: job.seconds,
+    };
+  }
+
+  async evaluate(split: SplitName, options: JobOptions = {}): Promise<EvaluationResult> {
+    const job = new Job(options);
+    const dataset = this.data();
+    const opened = this.model();
+    const output = opened.scoreOutput?.name;
+    if (!output) throw new DataError('This model has no floating-point output that could be scored.');
+    const { metric, variant } = this;
+    const live = await this.liveModel(job);
+    const batches = dataset.batches(split, dataset.itemsPerBatch);
+    const known = this.originalScores.get(split);
+    job.expect(batches * ((known ? 0 : 1) + (variant ? 1 : 0)));
+    const original =
+      known ?? (await scoreSplit(live, dataset, split, metric, output, job, 'Scoring the original'));
+    this.originalScores.set(split, original);
+    const merged = variant
+      ? await scoreSplit(
+          live,
+          dataset,
+          split,
+          metric,
+          output,
+          job,
+          'Scoring the merged model',
+          variant.overrides,
+        )
+      : original;
+    return {
+      metric,
+      split,
+      original: original.value,
+      merged: merged.value,
+      samples: merged.samples,
+      standardError: pairedStandardError(original, merged),
+      seconds: job.seconds,
+      engine: this.engine,
+    };
+  }
+
+  /** The current variant as a file; with nothing merged, the input byte for byte, composed by the writer. */
+  download(): DownloadResult {
+    const opened = this.model();
+    const file = composeOnnx(opened.model, this.variant?.edits ?? {});
+    const base = opened.fileName.replace(/\.onnx$/i, '');
+    return { blob: file.toBlob(), fileName: `${base}${this.variant ? '-merged' : '-copy'}.onnx` };
+  }
+
+  /** Frees sessions and device memory. */
+  async dispose(): Promise<void> {
+    await this.forget();
+  }
+
+  private model(): OpenedModel {
+    if (!this.opened) throw new DataError('No model is open. Drop an .onnx file or open a sample first.');
+    return this.opened;
+  }
+
+  private data(): Dataset {
+    this.model();
+    if (!this.dataset)
+      throw new DataError('There is no calibration data yet. Drop some under “Calibrate” first.');
+    return this.dataset;
+  }
+
+  private async prepare(
+    opened: OpenedModel,
+    files: DataFiles,
+    askedLength: number | undefined,
+  ): Promise<DataState> {
+    const stage = await prepareData(opened, files, askedLength);
+    this.files = files;
+    this.askedLength = askedLength;
+    this.useDataset(stage.dataset, stage.data?.metric);
+    return { data: stage.data, needs: stage.needs };
+  }
+
+  /** New data makes statistics and scores stale; a merge stays what it is. */
+  private useDataset(dataset: Dataset | null, metric: Studio['metric'] | undefined): void {
+    if (dataset?.key !== this.dataset?.key) {
+      this.pairs.clear();
+      this.originalScores.clear();
+    }
+    this.dataset = dataset;
+    if (metric) this.metric = metric;
+  }
+
+  private async liveModel(job: Job): Promise<LiveModel> {
+    if (this.live) return this.live;
+    const opened = this.model();
+    let live = await LiveModel.create(opened, this.sessions, job);
+    const output = opened.scoreOutput?.name;
+    const { checkAgainst } = this.deps;
+    if (checkAgainst && this.dataset && output && this.sessions.provider !== 'wasm') {
+      const wasm = await checkAgainst();
+      const { feeds } = this.dataset.batch('calibrate', 0, 1);
+      const { passed, difference } = await selfTest(opened, live, wasm, feeds, output, job);
+      if (!passed) {
+        await live.release();
+        this.sessions = wasm;
+        const percent = Number.isFinite(difference)
+          ? `${(100 * difference).toPrecision(2)} %`
+          : 'not a number';
+        this.engineNow = {
+          ...this.engineNow,
+          inference: 'wasm',
+          reason: `The model runs on the CPU: on your GPU (${this.engineNow.adapter}) its output was off by ${percent} on one batch. The kernels still run on the GPU.`,
+        };
+        live = await LiveModel.create(opened, wasm, job);
+      }
+    }
+    this.live = live;
+    return live;
+  }
+
+  private tied(windows: readonly LayerWindow[]): TiedFfn[] {
+    const opened = this.model();
+    for (const id of new Set(windows.map((w) => w.groupId))) {
+      const group = groupOf(opened, id);
+      const inGroup = windows.filter((w) => w.groupId === id);
+      for (const w of inGroup) checkWindow(w, group.ffns.length);
+      checkDisjoint(inGroup);
+    }
+    return windows.map(({ groupId, first, last }) => ({
+      group: groupOf(opened, groupId),
+      layers: Array.from({ length: last - first + 1 }, (_, k) => first + k),
+    }));
+  }
+
+  private savingOf(tied: readonly TiedFfn[]): Saving {
+    const { model, search } = this.model();
+    const { edits, parametersSaved } = tieFfns(search, tied);
+    const bytesAfter = composeOnnx(model, edits).size;
+    return { parametersSaved, bytesSaved: model.size - bytesAfter, bytesBefore: model.size, bytesAfter };
+  }
+
+  private setVariant(variant: Variant | null): void {
+    for (const pin of new Set(this.variant?.overrides.values())) pin.release();
+    this.variant = variant;
+  }
+
+  private async forget(): Promise<void> {
+    this.setVariant(null);
+    this.pairs.clear();
+    this.originalScores.clear();
+    this.sessions = this.deps.sessions;
+    this.engineNow = this.deps.engine;
+    const { live } = this;
+    this.live = null;
+    this.opened = null;
+    this.dataset = null;
+    await live?.release();
+  }
+}
+
+function noModelSentence(dropped: readonly NamedBlob[]): string {
+  const name = dropped[0]?.name;
+  if (!name) return 'Nothing was dropped. Drop an .onnx file.';
+  if (/\.(safetensors|bin|pt|pth|gguf)$/i.test(name)) {
+    return `“${name}” holds weights but no graph, so it cannot be run here. Export the model to ONNX (for instance with optimum-cli) and drop the .onnx file.`;
+  }
+  return `“${name}” is not an ONNX model: its name does not end in .onnx. Drop the .onnx file, with its tokenizer.json, config.json and data if you have them.`;
+}

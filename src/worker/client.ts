@@ -1,0 +1,107 @@
+/**
+ * The page's side of the worker: typed calls with progress and cancellation.
+ *
+ * Cancelling answers at once: the call rejects with an AbortError while the worker still finishes the batch it is in;
+ * the next call waits for that. If the worker dies (out of memory), pending calls reject with a sentence and the next
+ * call starts a new one.
+ */
+import type { Progress } from '../pipeline/types.ts';
+import type { CallOptions, GpuPreference, StudioApi } from './api.ts';
+import { type FromWorker, type Method, StudioError, type ToWorker } from './protocol.ts';
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+  onProgress?: (progress: Progress) => void;
+}
+
+export interface ClientOptions {
+  /** Threads of the wasm runtime; by default as many as the machine has. */
+  readonly threads?: number;
+}
+
+/** Starts the worker on the first call. */
+export function createWorkerClient(options: ClientOptions = {}): StudioApi {
+  let worker: Worker | null = null;
+  let nextId = 1;
+  const pending = new Map<number, Pending>();
+
+  const start = (): Worker => {
+    const name = options.threads === undefined ? 'layerfold' : `layerfold:${options.threads}`;
+    const created = new Worker(new URL('./studio.worker.ts', import.meta.url), { type: 'module', name });
+    created.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      const call = pending.get(data.id);
+      if (!call) return;
+      if (data.type === 'progress') {
+        call.onProgress?.(data.progress);
+        return;
+      }
+      pending.delete(data.id);
+      if (data.type === 'result') call.resolve(data.value);
+      else if (data.error.name === 'AbortError')
+        call.reject(new DOMException(data.error.message, 'AbortError'));
+      else call.reject(new StudioError(data.error));
+    };
+    created.onerror = (event) => {
+      event.preventDefault();
+      worker = null;
+      created.terminate();
+      const error = new StudioError({
+        name: 'WorkerDied',
+        message:
+          'The engine stopped unexpectedly, most often because memory ran out. Open the model again to go on.',
+        ...(event.message && { details: event.message }),
+      });
+      for (const call of pending.values()) call.reject(error);
+      pending.clear();
+    };
+    return created;
+  };
+
+  const call = <T>(
+    method: Method,
+    args: readonly unknown[],
+    { signal, onProgress }: CallOptions = {},
+  ): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(new DOMException('Cancelled.', 'AbortError'));
+        return;
+      }
+      worker ??= start();
+      const target = worker;
+      const id = nextId++;
+      const abort = () => {
+        pending.delete(id);
+        target.postMessage({ type: 'cancel', id } satisfies ToWorker);
+        reject(new DOMException('Cancelled.', 'AbortError'));
+      };
+      const settle = () => signal?.removeEventListener('abort', abort);
+      pending.set(id, {
+        resolve: (value) => {
+          settle();
+          resolve(value as T);
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+        ...(onProgress && { onProgress }),
+      });
+      signal?.addEventListener('abort', abort, { once: true });
+      target.postMessage({ type: 'call', id, method, args } satisfies ToWorker);
+    });
+
+  return {
+    engine: (gpu: GpuPreference, o) => call('engine', [gpu], o),
+    open: (files, o) => call('open', [files], o),
+    addData: (files, o) => call('addData', [files], o),
+    setContextLength: (tokens, o) => call('setContextLength', [tokens], o),
+    measure: (o) => call('measure', [], o),
+    alignment: (groupId, reference, layer, o) => call('alignment', [groupId, reference, layer], o),
+    predict: (windows, o) => call('predict', [windows], o),
+    merge: (plan, o) => call('merge', [plan], o),
+    evaluate: (split, o) => call('evaluate', [split], o),
+    download: (o) => call('download', [], o),
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * Messages between the page and the worker. Errors cross as plain facts, never as a bare string or a stack.
+ */
+import type { Progress } from '../pipeline/types.ts';
+import type { StudioApi } from './api.ts';
+
+export type Method = keyof StudioApi;
+
+export type ToWorker =
+  | { readonly type: 'call'; readonly id: number; readonly method: Method; readonly args: readonly unknown[] }
+  | { readonly type: 'cancel'; readonly id: number };
+
+export interface WireError {
+  readonly name: string;
+  /** A sentence for the page. */
+  readonly message: string;
+  readonly details?: string;
+}
+
+export type FromWorker =
+  | { readonly type: 'progress'; readonly id: number; readonly progress: Progress }
+  | { readonly type: 'result'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'error'; readonly id: number; readonly error: WireError };
+
+/** Errors whose message was written for people. Anything else is a fault of ours, and says so. */
+const SPOKEN = new Set([
+  'OnnxError',
+  'DataError',
+  'RuntimeFailure',
+  'RangeError',
+  'GpuError',
+  'GpuLostError',
+  'GpuLimitError',
+  'MemoryBudgetError',
+  'AbortError',
+]);
+
+/** An error as facts that can cross. */
+export function toWire(error: unknown): WireError {
+  const name = error instanceof Error || error instanceof DOMException ? error.name : 'Error';
+  const message = error instanceof Error || error instanceof DOMException ? error.message : String(error);
+  if (name === 'NotReadableError') {
+    return {
+      name,
+      message:
+        'The file could not be read: it was moved or changed on disk after it was dropped. Drop it again.',
+      details: message,
+    };
+  }
+  if (/allocation failed|out of memory|Invalid (typed )?array length/i.test(message)) {
+    return {
+      name: 'RuntimeFailure',
+      message:
+        'There was not enough memory for this step. Close other tabs, use less calibration data, or a smaller model.',
+      details: message,
+    };
+  }
+  if (SPOKEN.has(name)) return { name, message };
+  return {
+    name,
+    message: `Something went wrong inside the studio (${message.slice(0, 200)}). Nothing was lost; try the step again, and report it if it stays.`,
+    details: error instanceof Error ? error.stack : undefined,
+  };
+}
+
+/** An error of the worker, on the page's side. */
+export class StudioError extends Error {
+  override readonly name: string;
+  readonly details: string | undefined;
+  constructor(error: WireError) {
+    super(error.message);
+    this.name = error.name;
+    this.details = error.details;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The worker's entry: owns the engine and the studio, answers calls one after the other.
+ *
+ * Calls are queued: after a cancel, the batch that is running ends before the next call begins, so two jobs never
+ * share the model. The number of wasm threads comes with the worker's name (`layerfold:1`).
+ */
+
+import type { NamedBlob, SplitName } from '../data/files.ts';
+import type { JobOptions } from '../pipeline/progress.ts';
+import { Studio } from '../pipeline/studio.ts';
+import type { LayerWindow, MergePlan } from '../pipeline/types.ts';
+import type { GpuPreference } from './api.ts';
+import { createAssignmentPool } from './assignment-pool.ts';
+import { createEngine, type Engine } from './engine.ts';
+import { type FromWorker, type Method, type ToWorker, toWire } from './protocol.ts';
+
+const askedThreads = Number(self.name.split(':')[1]) || undefined;
+let engine: Engine | null = null;
+let studio: Studio | null = null;
+let queue: Promise<void> = Promise.resolve();
+const controllers = new Map<number, AbortController>();
+
+async function ready(preference: GpuPreference = 'auto'): Promise<Studio> {
+  if (!studio) {
+    engine = await createEngine(preference, askedThreads);
+    studio = new Studio({
+      engine: engine.summary,
+      backend: engine.backend,
+      sessions: engine.sessions,
+      solve: createAssignmentPool(Math.min(4, engine.summary.threads)),
+      ...(engine.checkAgainst && { checkAgainst: engine.checkAgainst }),
+    });
+  }
+  return studio;
+}
+
+type Handler = (options: JobOptions, args: readonly never[]) => Promise<unknown>;
+
+const handlers: Record<Method, Handler> = {
+  engine: async (_, [preference]: readonly GpuPreference[]) => (await ready(preference)).engine,
+  open: async (o, [files]: readonly NamedBlob[][]) => (await ready()).open(files, o),
+  addData: async (_, [files]: readonly NamedBlob[][]) => (await ready()).addData(files),
+  setContextLength: async (_, [tokens]: readonly number[]) => (await ready()).setContextLength(tokens),
+  measure: async (o) => (await ready()).measure(o),
+  alignment: async (o, [group, reference, layer]: readonly never[]) =>
+    (await ready()).alignment(group, reference, layer, o),
+  predict: async (_, [windows]: readonly LayerWindow[][]) => (await ready()).predict(windows),
+  merge: async (o, [plan]: readonly MergePlan[]) => (await ready()).merge(plan, o),
+  evaluate: async (o, [split]: readonly SplitName[]) => (await ready()).evaluate(split, o),
+  download: async () => (await ready()).download(),
+};
+
+const post = (message: FromWorker) => self.postMessage(message);
+
+async function answer(id: number, method: Method, args: readonly unknown[]): Promise<void> {
+  const controller = controllers.get(id)!;
+  try {
+    controller.signal.throwIfAborted();
+    const value = await handlers[method](
+      { signal: controller.signal, onProgress: (progress) => post({ type: 'progress', id, progress }) },
+      args as readonly never[],
+    );
+    post({ type: 'result', id, value });
+  } catch (error) {
+    post({ type: 'error', id, error: toWire(error) });
+  } finally {
+    controllers.delete(id);
+  }
+}
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.type === 'cancel') {
+    controllers.get(data.id)?.abort(new DOMException('Cancelled.', 'AbortError'));
+    return;
+  }
+  controllers.set(data.id, new AbortController());
+  queue = queue.then(() => answer(data.id, data.method, data.args));
+};
