@@ -45,16 +45,16 @@ describe('a file of 1.6 GB', () => {
     expect(file.size).toBeGreaterThan(1.5e9);
     const before = process.memoryUsage();
     const opened = await openOnnx(file);
-    const { tensors, size, parts } = await edited(opened);
+    const { size, parts } = composeOnnx(opened, {});
     const after = process.memoryUsage();
-    expect(tensors).toEqual(['bias', ...names]);
+    expect(opened.graph.initializers.map((t) => t.name)).toEqual(['bias', ...names]);
     expect(size).toBe(file.size);
-    expect(parts).toBeGreaterThan(1);
+    expect(parts.length).toBeGreaterThan(1);
     const grown = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
     expect(grown).toBeLessThan(16 * MIB);
   });
 
-  it('streams its end without its beginning', async () => {
+  it('drops one of the big tensors', async () => {
     const opened = await openOnnx(await model());
     const last = opened.graph.initializers.at(-1)!;
     const drop = composeOnnx(opened, { tensors: new Map([[last, 'drop']]) });
@@ -64,8 +64,3 @@ describe('a file of 1.6 GB', () => {
     expect(again.graph.initializers.map((t) => t.name)).toEqual(['bias', 'a', 'b', 'c']);
   });
 });
-
-async function edited(opened: Awaited<ReturnType<typeof openOnnx>>) {
-  const file = composeOnnx(opened, {});
-  return { tensors: opened.graph.initializers.map((t) => t.name), size: file.size, parts: file.parts.length };
-}

@@ -197,7 +197,6 @@ export class WireCursor {
     const from = this.pos - this.windowStart;
     const bytes = this.window.subarray(from, from + this.end - this.pos);
     this.pos = this.end;
-    if (bytes.length === 0) return '';
     try {
       return this.decoder.decode(bytes);
     } catch {
