@@ -4,6 +4,8 @@
  */
 export interface Accumulator {
   state: 'open' | 'broken' | 'released';
+  /** While a batch is being added. */
+  busy: boolean;
 }
 
 /** A handle of this backend that can be used. */
@@ -19,13 +21,25 @@ export function open<T extends Accumulator>(handle: object, type: abstract new (
   return handle;
 }
 
-/** Marks the accumulator as broken where adding to it fails or is stopped. */
-export async function guarded(accumulator: Accumulator, work: () => Promise<void>): Promise<void> {
+/**
+ * Adds to an accumulator: one batch at a time, and broken where that fails or is stopped.
+ * @param freed called at the end where the accumulator was released meanwhile: only then may its memory go.
+ */
+export async function guarded(
+  accumulator: Accumulator,
+  work: () => Promise<void>,
+  freed?: () => void,
+): Promise<void> {
+  if (accumulator.busy) throw new Error('Batches are added one after the other: await the one before.');
+  accumulator.busy = true;
   try {
     await work();
   } catch (error) {
     if (accumulator.state === 'open') accumulator.state = 'broken';
     throw error;
+  } finally {
+    accumulator.busy = false;
+    if ((accumulator.state as string) === 'released') freed?.();
   }
 }
 
@@ -33,8 +47,9 @@ export function foreignHandle(): TypeError {
   return new TypeError('This handle was made by another backend.');
 }
 
-/** @throws Error before the first batch. */
-export function measured<T extends { readonly samples: number }>(moments: T): T {
+/** @throws Error before the first batch, and while one is being added. */
+export function measured<T extends { readonly samples: number; readonly busy: boolean }>(moments: T): T {
+  if (moments.busy) throw new Error('A batch is still being added.');
   if (moments.samples === 0) throw new Error('No batch was added yet.');
   return moments;
 }

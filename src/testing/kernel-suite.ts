@@ -225,6 +225,22 @@ export function kernelSuite(name: string, options: SuiteOptions): void {
       });
     });
 
+    it('pair moments take one batch at a time, and may be released meanwhile', async () => {
+      const moments = backend.createPairMoments([4, 4], [[0, 1]]);
+      const x = backend.upload(features(9, 4), 9, 4);
+      const adding = backend.addPairMoments(moments, [x, x]);
+      await expect(backend.addPairMoments(moments, [x, x])).rejects.toThrow(/one after the other/);
+      await adding;
+      expect(moments.samples).toBe(9);
+      const more = backend.addPairMoments(moments, [x, x]).catch(() => {});
+      backend.release(moments);
+      await more;
+      await expect(backend.correlation(moments, 0)).rejects.toThrow(/released/);
+      // Nothing that followed from it stands in the way of others.
+      expect((await backend.read(x)).length).toBe(36);
+      backend.release(x);
+    });
+
     describe('gram', () => {
       for (const [rows, cols] of [
         [1, 1],

@@ -55,6 +55,7 @@ class CpuPairMoments implements PairMoments {
   /** One a pair, [pᵢ × pⱼ]. */
   cross: Float64Array[];
   state: Accumulator['state'] = 'open';
+  busy = false;
 
   constructor(cols: readonly number[], pairs: readonly Pair[]) {
     this.cols = [...cols];
@@ -69,6 +70,7 @@ class CpuHsicSums implements HsicSums {
   minibatches = 0;
   values: Float64Array;
   state: Accumulator['state'] = 'open';
+  busy = false;
 
   constructor(count: number) {
     this.count = count;

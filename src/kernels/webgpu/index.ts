@@ -44,10 +44,12 @@ class GpuPairMoments implements PairMoments {
   readonly pairs: readonly Pair[];
   samples = 0;
   state: Accumulator['state'] = 'open';
+  busy = false;
   /** One a pair, [pᵢ × pⱼ]. */
   readonly cross: readonly GPUBuffer[];
   /** Shift, sum and square of each feature matrix, one after the other in one buffer. */
   readonly stats: readonly Stats[];
+  readonly buffers: readonly GPUBuffer[];
 
   constructor(
     cols: readonly number[],
@@ -59,26 +61,22 @@ class GpuPairMoments implements PairMoments {
     this.pairs = [...pairs];
     this.cross = cross;
     this.stats = statsOf(cols, stats);
-  }
-
-  buffers(): GPUBuffer[] {
-    return [this.stats[0].buffer, ...this.cross];
+    this.buffers = [stats, ...cross];
   }
 }
 
 class GpuHsicSums implements HsicSums {
   readonly count: number;
   readonly sums: GPUBuffer;
+  readonly buffers: readonly GPUBuffer[];
   minibatches = 0;
   state: Accumulator['state'] = 'open';
+  busy = false;
 
   constructor(count: number, sums: GPUBuffer) {
     this.count = count;
     this.sums = sums;
-  }
-
-  buffers(): GPUBuffer[] {
-    return [this.sums];
+    this.buffers = [sums];
   }
 }
 
@@ -130,8 +128,9 @@ class WebGpuBackend implements Backend {
         const buffer = handle.detach();
         if (buffer !== null) this.queue.destroy(buffer);
       } else if (handle instanceof GpuPairMoments || handle instanceof GpuHsicSums) {
-        if (handle.state !== 'released') for (const buffer of handle.buffers()) this.queue.destroy(buffer);
+        const first = handle.state !== 'released';
         handle.state = 'released';
+        if (first && !handle.busy) this.free(handle);
       } else {
         throw foreignHandle();
       }
@@ -173,19 +172,23 @@ class WebGpuBackend implements Backend {
     const { pairs, stats, cross } = moments;
     const count = checkBatch(moments.cols, pairs, features);
     const inputs = features.map((matrix) => (matrix === null ? null : own(matrix)));
-    await guarded(moments, async () => {
-      for (const i of new Set(pairs.flat())) {
-        await columnSums(this.queue, inputs[i]!, { first: 0, count }, stats[i], moments.samples === 0);
-      }
-      for (let k = 0; k < pairs.length; k++) {
-        signal?.throwIfAborted();
-        open(moments, GpuPairMoments);
-        const [i, j] = pairs[k];
-        await crossMoments(this.queue, inputs[i]!, stats[i], inputs[j]!, stats[j], cross[k]);
-      }
-      await this.queue.flush();
-      moments.samples += count;
-    });
+    await guarded(
+      moments,
+      async () => {
+        for (const i of new Set(pairs.flat())) {
+          await columnSums(this.queue, inputs[i]!, { first: 0, count }, stats[i], moments.samples === 0);
+        }
+        for (let k = 0; k < pairs.length; k++) {
+          signal?.throwIfAborted();
+          open(moments, GpuPairMoments);
+          const [i, j] = pairs[k];
+          await crossMoments(this.queue, inputs[i]!, stats[i], inputs[j]!, stats[j], cross[k]);
+        }
+        await this.queue.flush();
+        moments.samples += count;
+      },
+      () => this.free(moments),
+    );
   }
 
   correlation(handle: PairMoments, pairIndex: number): Promise<Matrix> {
@@ -255,29 +258,33 @@ class WebGpuBackend implements Backend {
     const inputs = features.map(own);
     const cols = inputs.map((matrix) => matrix.cols);
     const run = { first, count: rows };
-    await guarded(sums, async () => {
-      const buffers: GPUBuffer[] = [];
-      try {
-        const shifts = this.queue.createBuffer(statsLength(cols), 'The column means');
-        buffers.push(shifts);
-        const stack = this.queue.createBuffer(sums.count * rows * rows, 'A stack of Gram matrices');
-        buffers.push(stack);
-        const stats = statsOf(cols, shifts);
-        for (let k = 0; k < inputs.length; k++) {
-          signal?.throwIfAborted();
-          // HSIC₁ does not change with a shift of the columns, but its rounding does.
-          await columnSums(this.queue, inputs[k], run, stats[k], true);
-          await gram(this.queue, inputs[k], run, stats[k], stack, k * rows * rows);
+    await guarded(
+      sums,
+      async () => {
+        const buffers: GPUBuffer[] = [];
+        try {
+          const shifts = this.queue.createBuffer(statsLength(cols), 'The column means');
+          buffers.push(shifts);
+          const stack = this.queue.createBuffer(sums.count * rows * rows, 'A stack of Gram matrices');
+          buffers.push(stack);
+          const stats = statsOf(cols, shifts);
+          for (let k = 0; k < inputs.length; k++) {
+            signal?.throwIfAborted();
+            // HSIC₁ does not change with a shift of the columns, but its rounding does.
+            await columnSums(this.queue, inputs[k], run, stats[k], true);
+            await gram(this.queue, inputs[k], run, stats[k], stack, k * rows * rows);
+          }
+          open(sums, GpuHsicSums);
+          await uCentre(this.queue, stack, sums.count, rows);
+          await hsicReduce(this.queue, stack, sums.count, rows, sums.sums);
+          await this.queue.flush();
+          sums.minibatches++;
+        } finally {
+          for (const buffer of buffers) this.queue.destroy(buffer);
         }
-        open(sums, GpuHsicSums);
-        await uCentre(this.queue, stack, sums.count, rows);
-        await hsicReduce(this.queue, stack, sums.count, rows, sums.sums);
-        await this.queue.flush();
-        sums.minibatches++;
-      } finally {
-        for (const buffer of buffers) this.queue.destroy(buffer);
-      }
-    });
+      },
+      () => this.free(sums),
+    );
   }
 
   async readHsic(handle: HsicSums): Promise<Float64Array> {
@@ -297,6 +304,10 @@ class WebGpuBackend implements Backend {
     if (out === undefined) return this.making(this.zeros(rows, cols), into);
     await into(own(out));
     return out;
+  }
+
+  private free(handle: GpuPairMoments | GpuHsicSums): void {
+    for (const buffer of handle.buffers) this.queue.destroy(buffer);
   }
 
   private own<T extends Matrix | PairMoments | HsicSums>(handle: T): T {

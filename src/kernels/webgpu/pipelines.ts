@@ -10,6 +10,18 @@ export interface Shader {
   readonly source: string;
 }
 
+const caches = new WeakMap<GPUDevice, PipelineCache>();
+
+/** The one cache of a device. */
+export function pipelinesOf(device: GPUDevice): PipelineCache {
+  let cache = caches.get(device);
+  if (cache === undefined) {
+    cache = new PipelineCache(device);
+    caches.set(device, cache);
+  }
+  return cache;
+}
+
 export class PipelineCache {
   private readonly device: GPUDevice;
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();

@@ -6,7 +6,7 @@
  * that an abort takes effect soon.
  */
 import { GpuError, GpuLimitError, GpuLostError } from '../errors.ts';
-import { PipelineCache, type Shader } from './pipelines.ts';
+import { type PipelineCache, pipelinesOf, type Shader } from './pipelines.ts';
 
 export interface QueueOptions {
   /** Estimated FLOPs of one submit; by default 10¹⁰, on a software adapter 2·10⁸. */
@@ -65,7 +65,7 @@ export class GpuQueue {
     );
     this.maxWorkgroups = limits.maxComputeWorkgroupsPerDimension;
     this.paramsStride = limits.minUniformBufferOffsetAlignment;
-    this.pipelines = new PipelineCache(device);
+    this.pipelines = pipelinesOf(device);
     device.lost.then(({ reason, message }) => {
       this.lost = new GpuLostError(reason, message);
     });
