@@ -27,7 +27,7 @@ const CHECKS: readonly ((model: OnnxModel, random: Random) => void | Promise<voi
   },
 ];
 
-const CASES = 2_400;
+const CASES = 2_000;
 /** Cases at a time: most of a case is waiting for the file. */
 const TOGETHER = 4;
 const HANG_MS = 2_000;
