@@ -89,6 +89,7 @@ export function drawHeatmap(
   context.fillStyle = ink.paper;
   context.fillRect(0, 0, side, side);
   hatch(context, side, ink.hatch);
+  if (gap > 0) grid(context, size, side, ink.paper);
   const written = size <= WRITTEN_VALUES && cell >= WRITTEN_CELL_PX;
   context.font = `${Math.min(13, Math.round(cell * 0.29))}px ${options.font}`;
   context.textAlign = 'center';
@@ -129,6 +130,21 @@ function textColor(fill: string | CanvasGradient | CanvasPattern): string {
   const channel = (start: number) => Number.parseInt(hex.slice(start, start + 2), 16);
   const light = 0.299 * channel(1) + 0.587 * channel(3) + 0.114 * channel(5);
   return light > 125 ? '#101a24' : '#f4f7fa';
+}
+
+/** Parts the hatching into cells. */
+function grid(context: CanvasRenderingContext2D, size: number, side: number, color: string): void {
+  context.strokeStyle = color;
+  context.lineWidth = 3;
+  context.beginPath();
+  for (let line = 1; line < size; line++) {
+    const at = (line * side) / size - 0.5;
+    context.moveTo(at, 0);
+    context.lineTo(at, side);
+    context.moveTo(0, at);
+    context.lineTo(side, at);
+  }
+  context.stroke();
 }
 
 function hatch(context: CanvasRenderingContext2D, side: number, color: string): void {

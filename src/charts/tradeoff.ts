@@ -15,6 +15,8 @@ export interface TradeoffLayout {
     readonly id: number;
     readonly x: number;
     readonly y: number;
+    /** Where its label has room. */
+    readonly side: 'left' | 'right';
     readonly front: boolean;
   }[];
   /** An SVG path through the front. */
@@ -66,6 +68,7 @@ export function tradeoff(
       id: point.id,
       x: x(point.bytes),
       y: y(point.score),
+      side: x(point.bytes) > width / 2 ? 'left' : 'right',
       front: front.includes(point),
     })),
     front: front.map((point, index) => `${index ? 'L' : 'M'}${x(point.bytes)},${y(point.score)}`).join(''),

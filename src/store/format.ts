@@ -23,7 +23,7 @@ function scaled(value: number, units: readonly string[]): string {
     size /= 1000;
     unit++;
   }
-  return `${Number(size.toPrecision(3))} ${units[unit]}`.trim();
+  return `${size.toPrecision(3)} ${units[unit]}`.trim();
 }
 
 export function formatInteger(value: number): string {
@@ -117,4 +117,11 @@ export function valueAt({ size, values }: SimilarityMatrix, row: number, column:
 /** What a number field holds; an empty one is not 0. */
 export function wholeOrNaN(text: string): number {
   return text.trim() === '' ? Number.NaN : Number(text);
+}
+
+/** Bytes at a tick of an axis: no trailing zeros. */
+export function formatBytesTick(value: number): string {
+  return formatBytes(value)
+    .replace(/(\.\d*?)0+ /, '$1 ')
+    .replace('. ', ' ');
 }

@@ -7,6 +7,8 @@ import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
 import { DropZone } from './drop-zone.tsx';
 import { StepSection } from './step-section.tsx';
+import { TableScroll } from './table-scroll.tsx';
+import { useActionKind } from './use-action-kind.ts';
 import { SPLIT_USES } from './words.ts';
 
 export function CalibrateSection() {
@@ -16,6 +18,7 @@ export function CalibrateSection() {
   const measured = useStudio(({ similarity }) => similarity.seconds !== null);
   const addData = useStudio((state) => state.addData);
   const measure = useStudio((state) => state.measure);
+  const kind = useActionKind('calibrate');
   const ready = data !== null && needs.length === 0;
   return (
     <StepSection
@@ -39,7 +42,7 @@ export function CalibrateSection() {
         </div>
         <div className="calibrate-act">
           <Button
-            kind="primary"
+            kind={kind}
             disabled={busy || !ready}
             onClick={() => void measure()}
             describedBy="measure-about"
@@ -74,7 +77,7 @@ export function CalibrateSection() {
 function Splits({ data }: { data: DataSummary }) {
   return (
     <>
-      <div className="table-scroll">
+      <TableScroll label="Splits">
         <table aria-label="Data splits" className="table">
           <thead>
             <tr>
@@ -105,7 +108,7 @@ function Splits({ data }: { data: DataSummary }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </TableScroll>
       <p className="note">
         {data.rule}
         {data.contextLength !== undefined &&

@@ -11,7 +11,9 @@ import type { EngineSummary, EvaluationResult } from '../store/types.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
 import { StepSection } from './step-section.tsx';
+import { TableScroll } from './table-scroll.tsx';
 import { Tried } from './tried.tsx';
+import { useActionKind } from './use-action-kind.ts';
 
 export function CompareSection() {
   const evaluation = useStudio((state) => state.evaluation);
@@ -19,6 +21,7 @@ export function CompareSection() {
   const data = useStudio((state) => state.data);
   const ready = useStudio(({ needs }) => needs.length === 0) && data !== null;
   const evaluate = useStudio((state) => state.evaluate);
+  const kind = useActionKind('compare');
   const plan = useStudio(({ merge }) => merge.result?.plan ?? null);
   const report = data?.splits.find(({ name }) => name === 'report');
   const sees = report ? ` on ${formatInteger(report.scored)} scored ${report.unit}` : '';
@@ -28,7 +31,7 @@ export function CompareSection() {
         <div className="compare-table">
           <div className="act-row">
             <Button
-              kind="primary"
+              kind={kind}
               disabled={busy || !ready}
               describedBy="evaluate-about"
               onClick={() => void evaluate()}
@@ -55,7 +58,7 @@ function Scores({ evaluation, merged }: { evaluation: EvaluationResult; merged: 
   const difference = after - original;
   return (
     <>
-      <div className="table-scroll">
+      <TableScroll label="Scores">
         <table aria-label="Original and merged" className="table score-table">
           <ScoreHead />
           <tbody>
@@ -73,7 +76,7 @@ function Scores({ evaluation, merged }: { evaluation: EvaluationResult; merged: 
             </tr>
           </tbody>
         </table>
-      </div>
+      </TableScroll>
       <p className="note score-note">
         {metric === 'perplexity' ? 'Lower is better. ' : 'Higher is better. '}
         {!merged && 'Nothing is merged, so both are the original. '}

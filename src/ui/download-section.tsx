@@ -6,6 +6,7 @@ import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
 import { Icon } from './icons.tsx';
 import { StepSection } from './step-section.tsx';
+import { useActionKind } from './use-action-kind.ts';
 
 export function DownloadSection() {
   const model = useStudio((state) => state.model);
@@ -13,6 +14,7 @@ export function DownloadSection() {
   const stale = useStudio(mergeIsStale);
   const busy = useStudio(({ job }) => job !== null);
   const download = useStudio((state) => state.download);
+  const kind = useActionKind('download');
   if (!model) return null;
   const name = suggestedName(model.fileName, result?.plan ?? null);
   const bytes = result?.saving.bytesAfter ?? model.bytes;
@@ -31,7 +33,7 @@ export function DownloadSection() {
               : 'Nothing is merged: this saves an unchanged copy of the original.'}
           </p>
         </div>
-        <Button kind="primary" disabled={busy} onClick={() => void download()}>
+        <Button kind={kind} disabled={busy} onClick={() => void download()}>
           <Icon name="save" />
           Download ONNX
         </Button>

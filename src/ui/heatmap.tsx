@@ -62,7 +62,8 @@ export function Heatmap({ group, matrix, onPair }: HeatmapProps) {
           <HeatmapCanvas matrix={matrix} />
           <HeatmapOverlay group={group} crosshair={shown} anchor={anchor} end={end} />
           <HeatmapGrid matrix={matrix} onFocusCell={setFocus} onEnter={onEnter} onEscape={onEscape} />
-          <DiagonalBand size={size} />
+          <DiagonalBand />
+          {matrix.samples === 0 && <NotMeasured kind={matrix.kind} />}
         </div>
       </div>
       <HeatmapReadout group={group} matrix={matrix} cell={shown} anchor={anchor} end={end} />
@@ -71,6 +72,21 @@ export function Heatmap({ group, matrix, onPair }: HeatmapProps) {
 }
 
 /** Where a finger drags a window rather than scrolling the page. */
-function DiagonalBand({ size }: { size: number }) {
-  return <div className={`diagonal-band ${size > 32 ? 'diagonal-wide' : ''}`} aria-hidden="true" />;
+function DiagonalBand() {
+  return <div className="diagonal-band" aria-hidden="true" />;
+}
+
+/** Lies on the empty map; the pointer goes through it, since windows can be picked before anything is measured. */
+function NotMeasured({ kind }: { kind: SimilarityMatrix['kind'] }) {
+  const measured = useStudio(({ similarity }) => similarity.seconds !== null);
+  return (
+    <p className="map-empty">
+      <strong>Not measured yet</strong>
+      <span>
+        {kind === 'attention' && measured
+          ? 'No attention outputs were found in this stack.'
+          : 'Measure similarity in step 2 fills this map.'}
+      </span>
+    </p>
+  );
 }

@@ -7,6 +7,7 @@ import { Button } from './button.tsx';
 import { Fact } from './fact.tsx';
 import { RadioCards } from './radio-cards.tsx';
 import { StepSection } from './step-section.tsx';
+import { useActionKind } from './use-action-kind.ts';
 import { METHODS, REFERENCES } from './words.ts';
 
 export function MergeSection() {
@@ -29,7 +30,7 @@ export function MergeSection() {
               options={REFERENCES}
               chosen={reference}
               onChoose={setReference}
-              row
+              layout="row"
             />
             <p className="note">
               The layer of each window that the others are matched to. It makes little difference.
@@ -47,6 +48,7 @@ function MergeAct() {
   const busy = useStudio(({ job }) => job !== null);
   const ready = useStudio(({ data, needs }) => data !== null && needs.length === 0);
   const runMerge = useStudio((state) => state.runMerge);
+  const kind = useActionKind('merge');
   const why =
     windows.length === 0
       ? 'Pick a window on the heatmap first.'
@@ -56,7 +58,7 @@ function MergeAct() {
   return (
     <div className="merge-act panel">
       <Button
-        kind="primary"
+        kind={kind}
         disabled={busy || windows.length === 0 || !ready}
         describedBy="merge-about"
         onClick={() => void runMerge()}

@@ -4,6 +4,7 @@ import { useStudio } from '../store/react.ts';
 import type { ModelSummary, ValueSummary } from '../store/types.ts';
 import { Fact } from './fact.tsx';
 import { StackBar } from './stack-bar.tsx';
+import { TableScroll } from './table-scroll.tsx';
 
 export function ModelSummaryView({ model }: { model: ModelSummary }) {
   const { parameters, bytes, ffnParameters } = model;
@@ -55,8 +56,8 @@ function Backend() {
 
 function Groups({ model }: { model: ModelSummary }) {
   return (
-    <div className="table-scroll">
-      <table aria-label="FFN groups" className="table">
+    <TableScroll label="Groups of layers">
+      <table aria-label="FFN groups" className="table groups-table">
         <caption>
           Layers of equal shape, in execution order: within a group, neighbours can be merged.
         </caption>
@@ -93,7 +94,7 @@ function Groups({ model }: { model: ModelSummary }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableScroll>
   );
 }
 

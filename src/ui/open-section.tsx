@@ -3,6 +3,7 @@ import { useStudio } from '../store/react.ts';
 import { SAMPLES, type Sample } from '../store/samples.ts';
 import { Alerts } from './alerts.tsx';
 import { DropZone } from './drop-zone.tsx';
+import { FoldDrawing } from './fold-drawing.tsx';
 import { Icon } from './icons.tsx';
 import { ModelSummaryView } from './model-summary.tsx';
 import { StepSection } from './step-section.tsx';
@@ -15,9 +16,11 @@ export function OpenSection() {
     <StepSection
       step="open"
       about={
-        model
-          ? 'What the model is, and which of its layers can be merged.'
-          : 'A model of your own, or a sample.'
+        model ? (
+          'What the model is, and which of its layers can be merged.'
+        ) : (
+          <span className="wide-only">A model of your own, or a sample.</span>
+        )
       }
     >
       {!model && <Pitch />}
@@ -54,12 +57,15 @@ export function OpenSection() {
 function Pitch() {
   return (
     <div className="pitch">
-      <p className="pitch-lead">Make a Transformer smaller by folding layers that do the same work.</p>
-      <p className="pitch-body">
-        Layerfold measures how alike a model’s feed-forward layers are, lines up their hidden units, averages
-        the ones you pick into one shared copy, and saves a smaller .onnx that opens in any ONNX runtime.{' '}
-        <a href="https://arxiv.org/abs/2501.06126">The paper behind it</a>.
-      </p>
+      <div className="pitch-words">
+        <p className="pitch-lead">Make a Transformer smaller by folding layers that do the same work.</p>
+        <p className="pitch-body">
+          Layerfold measures how alike a model’s feed-forward layers are, lines up their hidden units,
+          averages the ones you pick into one shared copy, and saves a smaller .onnx that opens in any ONNX
+          runtime. <a href="https://arxiv.org/abs/2501.06126">The paper behind it</a>.
+        </p>
+      </div>
+      <FoldDrawing />
     </div>
   );
 }

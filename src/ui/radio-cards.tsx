@@ -1,12 +1,18 @@
 /** A choice of one, each with a line that explains it; the line describes the radio and is not part of its name. */
 import { useId } from 'react';
 
+const LAYOUTS = {
+  column: 'radios',
+  row: 'radios radios-row',
+  pairs: 'radios radios-row radios-pairs',
+} as const;
+
 export interface RadioCardsProps<Id extends string> {
   readonly label: string;
   readonly options: readonly { readonly id: Id; readonly name: string; readonly about?: string }[];
   readonly chosen: Id;
   readonly onChoose: (id: Id) => void;
-  readonly row?: boolean;
+  readonly layout?: 'column' | 'row' | 'pairs';
 }
 
 export function RadioCards<Id extends string>({
@@ -14,11 +20,11 @@ export function RadioCards<Id extends string>({
   options,
   chosen,
   onChoose,
-  row,
+  layout = 'column',
 }: RadioCardsProps<Id>) {
   const prefix = useId();
   return (
-    <div role="radiogroup" aria-label={label} className={row ? 'radios radios-row' : 'radios'}>
+    <div role="radiogroup" aria-label={label} className={LAYOUTS[layout]}>
       {options.map(({ id, name, about }) => (
         <div key={id} className={`radio ${id === chosen ? 'radio-on' : ''}`}>
           <label>

@@ -39,7 +39,7 @@ export function SeeSection() {
               options={MEASURE_OPTIONS}
               chosen={view.kind}
               onChoose={showKind}
-              row
+              layout="pairs"
             />
             <p className="measure-about">{measure.about}</p>
           </div>

@@ -1,9 +1,10 @@
 /** Every merge that was scored: quality against bytes, and the list of them. */
 import { type TradeoffBox, tradeoff } from '../charts/tradeoff.ts';
-import { describePlan, formatBytes, formatMetric, METRIC_NAMES } from '../store/format.ts';
+import { describePlan, formatBytes, formatBytesTick, formatMetric, METRIC_NAMES } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import { triedPoints } from '../store/tried.ts';
 import type { Metric, TriedVariant } from '../store/types.ts';
+import { TableScroll } from './table-scroll.tsx';
 
 const BOX: TradeoffBox = { width: 420, height: 220, left: 52, right: 14, top: 12, bottom: 34 };
 
@@ -39,17 +40,17 @@ function TradeoffChart({ tried, metric }: { tried: readonly TriedVariant[]; metr
       ))}
       {xTicks.map(({ value, x }) => (
         <text key={value} className="tick" x={x} y={BOX.height - 18} textAnchor="middle">
-          {formatBytes(value)}
+          {formatBytesTick(value)}
         </text>
       ))}
       <text className="axis-name" x={BOX.width - BOX.right} y={BOX.height - 3} textAnchor="end">
         {METRIC_NAMES[metric]} (better is up) against file size
       </text>
       <path className="front" d={front} />
-      {points.map(({ id, x, y, front: onFront }) => (
+      {points.map(({ id, x, y, side, front: onFront }) => (
         <g key={id} className={onFront ? 'point point-front' : 'point'} transform={`translate(${x} ${y})`}>
           <circle r="5" />
-          <text x="8" y="-7">
+          <text x={side === 'left' ? -9 : 9} y="-7" textAnchor={side === 'left' ? 'end' : 'start'}>
             {id === 0 ? 'original' : id}
           </text>
         </g>
@@ -60,7 +61,7 @@ function TradeoffChart({ tried, metric }: { tried: readonly TriedVariant[]; metr
 
 function TriedTable({ tried, metric }: { tried: readonly TriedVariant[]; metric: Metric }) {
   return (
-    <div className="table-scroll">
+    <TableScroll label="Variants">
       <table className="table tried-table" aria-label="Variants tried">
         <thead>
           <tr>
@@ -89,6 +90,6 @@ function TriedTable({ tried, metric }: { tried: readonly TriedVariant[]; metric:
           ))}
         </tbody>
       </table>
-    </div>
+    </TableScroll>
   );
 }

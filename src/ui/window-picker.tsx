@@ -96,17 +96,13 @@ function PredictedSaving() {
         label="Parameters saved"
         value={saving?.parametersSaved ?? null}
         text={saving ? formatCount(saving.parametersSaved) : ''}
-        note={
-          saving
-            ? `${formatShare(saving.parametersSaved, parameters)} of the model`
-            : 'once a window is picked'
-        }
+        note={saving ? `${formatShare(saving.parametersSaved, parameters)} of the model` : 'of the model'}
       />
       <Fact
         label="Bytes saved"
         value={saving?.bytesSaved ?? null}
         text={saving ? formatBytes(saving.bytesSaved) : ''}
-        note={saving ? `${formatShare(saving.bytesSaved, bytes)} of the file` : 'once a window is picked'}
+        note={saving ? `${formatShare(saving.bytesSaved, bytes)} of the file` : 'of the file'}
       />
     </div>
   );

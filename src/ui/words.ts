@@ -59,12 +59,8 @@ export const METHODS: readonly {
   },
 ];
 
-export const REFERENCES: readonly {
-  readonly id: ReferenceChoice;
-  readonly name: string;
-  readonly about: string;
-}[] = [
-  { id: 'first', name: 'First', about: 'of the window' },
-  { id: 'middle', name: 'Middle', about: 'of the window' },
-  { id: 'last', name: 'Last', about: 'of the window' },
+export const REFERENCES: readonly { readonly id: ReferenceChoice; readonly name: string }[] = [
+  { id: 'first', name: 'First' },
+  { id: 'middle', name: 'Middle' },
+  { id: 'last', name: 'Last' },
 ];
