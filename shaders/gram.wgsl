@@ -22,11 +22,12 @@ struct Params {
 
 const TILE = 64u;
 const SIDE = 16u;
-// One more than the tile: neighbouring lanes then write to different banks.
-const STRIDE = TILE + 1u;
+// One more than the side: neighbouring lanes then write to different banks.
+const STRIDE = SIDE + 1u;
 
-var<workgroup> left: array<f32, SIDE * STRIDE>;
-var<workgroup> right: array<f32, SIDE * STRIDE>;
+// Four rows of one column an element.
+var<workgroup> left: array<vec4f, SIDE * STRIDE>;
+var<workgroup> right: array<vec4f, SIDE * STRIDE>;
 
 fn load(row: u32, c: u32) -> f32 {
   if (row >= params.rows || c >= params.cols) { return 0; }
@@ -35,22 +36,26 @@ fn load(row: u32, c: u32) -> f32 {
   return value - stats[params.shiftBase + c];
 }
 
+fn load4(row: u32, c: u32) -> vec4f {
+  return vec4f(load(row, c), load(row + 1u, c), load(row + 2u, c), load(row + 3u, c));
+}
+
 @compute @workgroup_size(SIDE, SIDE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let a0 = params.first + group.y * TILE;
   let b0 = group.x * TILE;
   var sums: array<vec4f, 4>;
   for (var c0 = 0u; c0 < params.cols; c0 += SIDE) {
-    for (var row = local.y; row < TILE; row += SIDE) {
-      left[local.x * STRIDE + row] = load(a0 + row, c0 + local.x);
-      right[local.x * STRIDE + row] = load(b0 + row, c0 + local.x);
-    }
+    left[local.x * STRIDE + local.y] = load4(a0 + local.y * 4u, c0 + local.x);
+    right[local.x * STRIDE + local.y] = load4(b0 + local.y * 4u, c0 + local.x);
     workgroupBarrier();
     for (var d = 0u; d < SIDE; d++) {
-      let a = d * STRIDE + local.y * 4u;
-      let b = d * STRIDE + local.x * 4u;
-      let across = vec4f(right[b], right[b + 1u], right[b + 2u], right[b + 3u]);
-      for (var i = 0u; i < 4u; i++) { sums[i] += left[a + i] * across; }
+      let down = left[d * STRIDE + local.y];
+      let across = right[d * STRIDE + local.x];
+      sums[0] += down.x * across;
+      sums[1] += down.y * across;
+      sums[2] += down.z * across;
+      sums[3] += down.w * across;
     }
     workgroupBarrier();
   }

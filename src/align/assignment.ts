@@ -7,7 +7,8 @@
  * Shapes: score [n × n] row-major, any finite values; not copied, so memory is 8 short vectors beside it.
  * Duals are f64 whatever the score's type; the answer is optimal up to their rounding (about n·1e-16 relative).
  *
- * Speed (one core of a small server): n = 512 about 0.05 s, n = 3072 a few seconds at worst.
+ * Speed (one core of a small server): n = 512 about 0.04 s; n = 3072 0.1 to 1 s on random scores, 8 s on scores of
+ * low rank. Known limit: the worst case is O(n³), e.g. a minute for n = 3072 where score[u, v] = −u·v.
  */
 import { Permutation } from './permutation.ts';
 
