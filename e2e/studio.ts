@@ -75,25 +75,23 @@ interface Watch {
 
 type WatchedWindow = Window & { layerfoldWatch: Watch };
 
-/** Runs in the page before its own scripts. */
+/** Runs in the page before its own scripts. Names no function of its own: tsx would mark it with a helper of its own. */
 function installWatch(): void {
   const watch: Watch = { jobs: 0, alerts: 0 };
   (window as unknown as WatchedWindow).layerfoldWatch = watch;
-  const alertIn = (node: Node) =>
-    node instanceof Element && (node.closest('[role=alert]') ?? node.querySelector('[role=alert]')) !== null;
-  const busyIn = (node: Node) =>
-    node instanceof Element &&
-    (node.matches('main[aria-busy=true]') || node.querySelector('main[aria-busy=true]') !== null);
+  const busy = 'main[aria-busy=true]';
+  const alert = '[role=alert]';
   new MutationObserver((records) => {
-    for (const record of records) {
-      if (record.type === 'attributes') {
-        const now = (record.target as Element).getAttribute('aria-busy');
-        if (record.target.nodeName === 'MAIN' && now === 'true' && record.oldValue !== 'true')
-          watch.jobs += 1;
+    for (const { type, target, oldValue, addedNodes } of records) {
+      if (type === 'attributes') {
+        if (oldValue !== 'true' && (target as Element).matches(busy)) watch.jobs += 1;
+        continue;
       }
-      for (const node of record.addedNodes) {
-        if (alertIn(node)) watch.alerts += 1;
-        if (busyIn(node)) watch.jobs += 1;
+      for (const node of addedNodes) {
+        const element = node instanceof Element ? node : target;
+        if (!(element instanceof Element)) continue;
+        if (element.closest(alert) ?? element.querySelector(alert)) watch.alerts += 1;
+        if (element === node && (element.matches(busy) || element.querySelector(busy))) watch.jobs += 1;
       }
     }
   }).observe(document, {
