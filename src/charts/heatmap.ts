@@ -124,12 +124,22 @@ function shortValue(value: number): string {
     .replace('-', '−');
 }
 
-/** Near-black or near-white, whichever stands out; `fill` is `#rrggbb`, as a canvas gives it back. */
+const DARK_TEXT = '#101a24';
+const LIGHT_TEXT = '#ffffff';
+
+/** Near-black or white, whichever contrasts more (WCAG); `fill` is `#rrggbb`, as a canvas gives it back. */
 function textColor(fill: string | CanvasGradient | CanvasPattern): string {
-  const hex = typeof fill === 'string' ? fill : '#000000';
-  const channel = (start: number) => Number.parseInt(hex.slice(start, start + 2), 16);
-  const light = 0.299 * channel(1) + 0.587 * channel(3) + 0.114 * channel(5);
-  return light > 125 ? '#101a24' : '#f4f7fa';
+  if (typeof fill !== 'string') return DARK_TEXT;
+  const light = luminance(fill);
+  return (light + 0.05) / (luminance(DARK_TEXT) + 0.05) > 1.05 / (light + 0.05) ? DARK_TEXT : LIGHT_TEXT;
+}
+
+function luminance(hex: string): number {
+  const channel = (start: number) => {
+    const value = Number.parseInt(hex.slice(start, start + 2), 16) / 255;
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  };
+  return 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
 }
 
 /** Parts the hatching into cells. */

@@ -13,7 +13,9 @@ export function Alerts({ step }: { step: Step }) {
 function Alert({ error }: { error: StudioError }) {
   const dismiss = useStudio((state) => state.dismiss);
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => box.current?.scrollIntoView({ block: 'nearest' }), []);
+  useEffect(() => {
+    box.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
   return (
     <div className="alert" role="alert" ref={box}>
       <Icon name="alert" />

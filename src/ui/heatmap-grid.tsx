@@ -73,11 +73,10 @@ export const HeatmapGrid = memo(function HeatmapGrid(props: HeatmapGridProps) {
             key={column}
             role="columnheader"
             aria-colindex={column + 2}
-            aria-label={`Layer ${column}`}
             tabIndex={-1}
             style={{ left: spanOf(column, 1, size).offset, width: spanOf(column, 1, size).extent }}
           >
-            {column % step === 0 ? column : ''}
+            <HeaderText layer={column} shown={column % step === 0} />
           </span>
         ))}
       </div>
@@ -114,8 +113,8 @@ const GridRow = memo(function GridRow({ row, matrix, current, onFocus }: GridRow
       tabIndex={-1}
       style={{ top: vertical.offset, height: vertical.extent }}
     >
-      <span role="rowheader" aria-colindex={1} aria-label={`Layer ${row}`} tabIndex={-1}>
-        {step > 0 && row % step === 0 ? row : ''}
+      <span role="rowheader" aria-colindex={1} tabIndex={-1}>
+        <HeaderText layer={row} shown={step > 0 && row % step === 0} />
       </span>
       {indices(size).map((column) => (
         <div
@@ -131,6 +130,16 @@ const GridRow = memo(function GridRow({ row, matrix, current, onFocus }: GridRow
     </div>
   );
 });
+
+/** A header is always named; its number shows where there is room for it. */
+function HeaderText({ layer, shown }: { layer: number; shown: boolean }) {
+  return (
+    <>
+      <span className="hidden-text">Layer {layer}</span>
+      {shown && <span aria-hidden="true">{layer}</span>}
+    </>
+  );
+}
 
 /** The labels of rows that are not in the page; their row says its own when it is. */
 function RowLabels({ size, step }: { size: number; step: number }) {

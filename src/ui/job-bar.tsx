@@ -12,7 +12,7 @@ export function JobBar() {
   const line = useRef<HTMLParagraphElement>(null);
   const idle = engine.status === 'probing' ? 'Looking at this machine…' : 'Ready.';
   return (
-    <div className={`job-bar ${job ? 'job-running' : ''}`}>
+    <section aria-label="Status" className={`job-bar ${job ? 'job-running' : ''}`}>
       {job && <ProgressLine job={job} />}
       <div className="job-bar-inner">
         <p className="job-line" role="status" tabIndex={-1} ref={line}>
@@ -20,7 +20,7 @@ export function JobBar() {
         </p>
         {job ? <Running job={job} onGone={() => line.current?.focus()} /> : null}
       </div>
-    </div>
+    </section>
   );
 }
 

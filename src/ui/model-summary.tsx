@@ -56,45 +56,47 @@ function Backend() {
 
 function Groups({ model }: { model: ModelSummary }) {
   return (
-    <TableScroll label="Groups of layers">
-      <table aria-label="FFN groups" className="table groups-table">
-        <caption>
-          Layers of equal shape, in execution order: within a group, neighbours can be merged.
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">FFN group</th>
-            <th scope="col" className="number">
-              Layers
-            </th>
-            <th scope="col" className="number">
-              d_model
-            </th>
-            <th scope="col" className="number">
-              d_ff
-            </th>
-            <th scope="col">Activation</th>
-            <th scope="col" className="number">
-              Parameters per FFN
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {model.groups.map((group) => (
-            <tr key={group.id}>
-              <th scope="row" className="code">
-                {group.name}
+    <div className="groups">
+      <p className="note">
+        Layers of equal shape, in execution order. Within a group, neighbours can be merged.
+      </p>
+      <TableScroll label="Groups of layers">
+        <table aria-label="FFN groups" className="table groups-table">
+          <thead>
+            <tr>
+              <th scope="col">FFN group</th>
+              <th scope="col" className="number">
+                Layers
               </th>
-              <NumberCell value={group.layers} />
-              <NumberCell value={group.dModel} />
-              <NumberCell value={group.dFf} />
-              <td>{group.activation}</td>
-              <NumberCell value={group.parametersPerFfn} />
+              <th scope="col" className="number">
+                d_model
+              </th>
+              <th scope="col" className="number">
+                d_ff
+              </th>
+              <th scope="col">Activation</th>
+              <th scope="col" className="number">
+                Parameters per FFN
+              </th>
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableScroll>
+          </thead>
+          <tbody>
+            {model.groups.map((group) => (
+              <tr key={group.id}>
+                <th scope="row" className="code">
+                  {group.name}
+                </th>
+                <NumberCell value={group.layers} />
+                <NumberCell value={group.dModel} />
+                <NumberCell value={group.dFf} />
+                <td>{group.activation}</td>
+                <NumberCell value={group.parametersPerFfn} />
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </TableScroll>
+    </div>
   );
 }
 

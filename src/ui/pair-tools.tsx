@@ -72,7 +72,7 @@ function PairAlignment() {
       <p className="note">
         Layer {layer} to layer {reference}, {size} hidden units.
       </p>
-      <div className="facts facts-three">
+      <div className="facts facts-list">
         <Fact label="Objective" value={objective} text={objective.toFixed(2)} />
         <Fact label="Mean aligned correlation" value={alignedMean} text={formatSimilarity(alignedMean)} />
         <Fact label="Mean unaligned correlation" value={diagonalMean} text={formatSimilarity(diagonalMean)} />
