@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { findFfns } from '../graph/ffn.ts';
 import type { Random } from '../testing/random.ts';
 import { createRandom } from '../testing/random.ts';
 import { openOnnx } from './reader.ts';
@@ -24,6 +25,10 @@ const CHECKS: readonly ((model: OnnxModel, random: Random) => void | Promise<voi
   async (model, random) => {
     const all = tensorsOf(model);
     if (all.length > 0) await tensorBytes(model, all[random.integer(all.length)]);
+  },
+  async (model) => {
+    const { groups } = await findFfns(model);
+    if (groups.some((g) => g.ffns.length < 2)) throw new Error('a group of fewer than two FFNs');
   },
 ];
 

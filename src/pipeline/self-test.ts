@@ -9,6 +9,7 @@ import type { HostTensor, SessionFactory } from '../runtime/session.ts';
 import { LiveModel } from './live-model.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
+import type { EngineSummary } from './types.ts';
 
 /** Largest difference that is taken for rounding, relative to the largest magnitude of the output. */
 const TOLERANCE = 2e-2;
@@ -19,11 +20,43 @@ export interface SelfTest {
   readonly difference: number;
 }
 
+type Feeds = Readonly<Record<string, HostTensor>>;
+
+/**
+ * Opens the model on a provider and, where there is something to check it against and data to do so, falls back to
+ * wasm when the two disagree.
+ */
+export async function openChecked(
+  opened: OpenedModel,
+  sessions: SessionFactory,
+  engine: EngineSummary,
+  sample: Feeds | undefined,
+  checkAgainst: (() => Promise<SessionFactory>) | undefined,
+  job: Job,
+): Promise<{ live: LiveModel; sessions: SessionFactory; engine: EngineSummary }> {
+  const live = await LiveModel.create(opened, sessions, job);
+  const output = opened.scoreOutput?.name;
+  if (!checkAgainst || !sample || !output || sessions.provider === 'wasm') return { live, sessions, engine };
+  const wasm = await checkAgainst();
+  const { passed, difference } = await selfTest(opened, live, wasm, sample, output, job);
+  if (passed) return { live, sessions, engine };
+  await live.release();
+  const percent = Number.isFinite(difference)
+    ? `off by ${(100 * difference).toPrecision(2)} %`
+    : 'not a number';
+  const reason = `The model runs on the CPU: on your GPU (${engine.adapter}) its output was ${percent} on one batch. The kernels still run on the GPU.`;
+  return {
+    live: await LiveModel.create(opened, wasm, job),
+    sessions: wasm,
+    engine: { ...engine, inference: 'wasm', reason },
+  };
+}
+
 export async function selfTest(
   opened: OpenedModel,
   live: LiveModel,
   wasm: SessionFactory,
-  feeds: Readonly<Record<string, HostTensor>>,
+  feeds: Feeds,
   output: string,
   job: Job,
 ): Promise<SelfTest> {

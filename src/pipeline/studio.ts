@@ -9,22 +9,17 @@ import type { Dataset } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
 import { type NamedBlob, type SplitName, sortFiles } from '../data/files.ts';
 import { pairedStandardError, type Scored } from '../evaluate/metric.ts';
-import type { WeightRole } from '../graph/ffn.ts';
 import type { Backend, Pair } from '../kernels/backend.ts';
-import { mergeMethods } from '../merge/method.ts';
-import { checkDisjoint, checkWindow, referencePosition } from '../merge/window.ts';
-import { type TiedFfn, tieFfns } from '../merge/write-back.ts';
-import type { ModelEdits } from '../onnx/types.ts';
 import { composeOnnx } from '../onnx/writer.ts';
-import type { PinnedTensor, SessionFactory } from '../runtime/session.ts';
+import type { SessionFactory } from '../runtime/session.ts';
 import { addFiles, type DataFiles, NO_FILES, prepareData } from './data-stage.ts';
-import { LiveModel, type Overrides } from './live-model.ts';
+import type { LiveModel } from './live-model.ts';
 import { measureSimilarity } from './measure.ts';
 import { groupOf, type OpenedModel, openModel } from './opened.ts';
 import { type AssignmentSolver, alignPairs, PairStore } from './pairs.ts';
 import { Job, type JobOptions } from './progress.ts';
 import { scoreSplit } from './scoring.ts';
-import { selfTest } from './self-test.ts';
+import { openChecked } from './self-test.ts';
 import type {
   AlignmentResult,
   DataState,
@@ -38,6 +33,7 @@ import type {
   OpenResult,
   Saving,
 } from './types.ts';
+import { buildVariant, layersOf, savingOf, type Variant } from './variant.ts';
 
 export interface StudioDeps {
   readonly engine: EngineSummary;
@@ -46,14 +42,6 @@ export interface StudioDeps {
   readonly solve: AssignmentSolver;
   /** The wasm provider, where `sessions` is another one that is to be checked against it. */
   readonly checkAgainst?: () => Promise<SessionFactory>;
-}
-
-/** A merged variant: what to write to the file, and what to feed to the session. */
-interface Variant {
-  readonly plan: MergePlan;
-  readonly tied: readonly TiedFfn[];
-  readonly edits: ModelEdits;
-  readonly overrides: Overrides;
 }
 
 export class Studio {
@@ -188,58 +176,28 @@ export class Studio {
     };
   }
 
-  /** What the windows would save, exactly: the composed file's size without making it. */
+  /** What the windows would save, exactly. */
   predict(windows: readonly LayerWindow[]): Saving {
-    return this.savingOf(this.tied(windows));
+    const opened = this.model();
+    return savingOf(opened, layersOf(opened, windows));
   }
 
   async merge(plan: MergePlan, options: JobOptions = {}): Promise<MergeResult> {
     const job = new Job(options);
     const opened = this.model();
-    const windows = this.tied(plan.windows);
+    const windows = layersOf(opened, plan.windows);
+    const saving = savingOf(opened, windows);
     if (windows.length === 0) {
       this.setVariant(null);
-      return { plan, saving: this.savingOf([]), aligned: [], seconds: job.seconds };
+      return { plan, saving, aligned: [], seconds: job.seconds };
     }
-    const method = mergeMethods[plan.method];
     const { backend, solve } = this.deps;
     const live = await this.liveModel(job);
-    const tied: TiedFfn[] = [];
-    for (const { group, layers } of windows) {
-      const reference = referencePosition(plan.reference, layers.length);
-      const anchor = layers[reference];
-      if (method.needsAlignment) {
-        const pairs = layers.filter((l) => l !== anchor).map((l): Pair => [anchor, l]);
-        await alignPairs(live, group, pairs, this.data(), backend, solve, this.pairs, job);
-      }
-      job.announce(`Merging layers ${layers[0]}–${layers.at(-1)}`);
-      const weights = await Promise.all(layers.map((l) => live.weightsOf(group, l)));
-      const values = await method.merge({
-        backend,
-        layers: weights,
-        reference,
-        permutations: layers.map((l) =>
-          l === anchor ? null : (this.pairs.get(group.id, anchor, l)?.permutation ?? null),
-        ),
-      });
-      tied.push({ group, layers, values });
-      await job.check();
-    }
-    const { edits } = tieFfns(opened.search, tied);
-    const overrides = new Map<string, PinnedTensor>();
-    for (const t of tied) {
-      for (const [name, pin] of live.override(t.group, t.layers, t.values as Map<WeightRole, Float32Array>)) {
-        overrides.set(name, pin);
-      }
-    }
-    this.setVariant({ plan, tied, edits, overrides });
-    const groups = new Set(tied.map((t) => t.group));
-    return {
-      plan,
-      saving: this.savingOf(tied),
-      aligned: [...groups].map((g) => this.pairs.matrix(g)),
-      seconds: job.seconds,
-    };
+    const align = async (groupId: string, pairs: readonly Pair[]) =>
+      alignPairs(live, groupOf(opened, groupId), pairs, this.data(), backend, solve, this.pairs, job);
+    this.setVariant(await buildVariant(opened, live, plan, this.pairs, align, backend, job));
+    const groups = new Set(windows.map((w) => w.group));
+    return { plan, saving, aligned: [...groups].map((g) => this.pairs.matrix(g)), seconds: job.seconds };
   }
 
   async evaluate(split: SplitName, options: JobOptions = {}): Promise<EvaluationResult> {
@@ -329,51 +287,13 @@ export class Studio {
 
   private async liveModel(job: Job): Promise<LiveModel> {
     if (this.live) return this.live;
-    const opened = this.model();
-    let live = await LiveModel.create(opened, this.sessions, job);
-    const output = opened.scoreOutput?.name;
+    const sample = this.dataset?.batch('calibrate', 0, 1).feeds;
     const { checkAgainst } = this.deps;
-    if (checkAgainst && this.dataset && output && this.sessions.provider !== 'wasm') {
-      const wasm = await checkAgainst();
-      const { feeds } = this.dataset.batch('calibrate', 0, 1);
-      const { passed, difference } = await selfTest(opened, live, wasm, feeds, output, job);
-      if (!passed) {
-        await live.release();
-        this.sessions = wasm;
-        const percent = Number.isFinite(difference)
-          ? `${(100 * difference).toPrecision(2)} %`
-          : 'not a number';
-        this.engineNow = {
-          ...this.engineNow,
-          inference: 'wasm',
-          reason: `The model runs on the CPU: on your GPU (${this.engineNow.adapter}) its output was off by ${percent} on one batch. The kernels still run on the GPU.`,
-        };
-        live = await LiveModel.create(opened, wasm, job);
-      }
-    }
-    this.live = live;
-    return live;
-  }
-
-  private tied(windows: readonly LayerWindow[]): TiedFfn[] {
-    const opened = this.model();
-    for (const id of new Set(windows.map((w) => w.groupId))) {
-      const group = groupOf(opened, id);
-      const inGroup = windows.filter((w) => w.groupId === id);
-      for (const w of inGroup) checkWindow(w, group.ffns.length);
-      checkDisjoint(inGroup);
-    }
-    return windows.map(({ groupId, first, last }) => ({
-      group: groupOf(opened, groupId),
-      layers: Array.from({ length: last - first + 1 }, (_, k) => first + k),
-    }));
-  }
-
-  private savingOf(tied: readonly TiedFfn[]): Saving {
-    const { model, search } = this.model();
-    const { edits, parametersSaved } = tieFfns(search, tied);
-    const bytesAfter = composeOnnx(model, edits).size;
-    return { parametersSaved, bytesSaved: model.size - bytesAfter, bytesBefore: model.size, bytesAfter };
+    const checked = await openChecked(this.model(), this.sessions, this.engine, sample, checkAgainst, job);
+    this.sessions = checked.sessions;
+    this.engineNow = checked.engine;
+    this.live = checked.live;
+    return checked.live;
   }
 
   private setVariant(variant: Variant | null): void {

@@ -5,10 +5,9 @@
  * share the model. The number of wasm threads comes with the worker's name (`layerfold:1`).
  */
 
-import type { NamedBlob, SplitName } from '../data/files.ts';
 import type { JobOptions } from '../pipeline/progress.ts';
 import { Studio } from '../pipeline/studio.ts';
-import type { LayerWindow, MergePlan } from '../pipeline/types.ts';
+import type { LayerWindow, MergePlan, SplitName } from '../pipeline/types.ts';
 import type { GpuPreference } from './api.ts';
 import { createAssignmentPool } from './assignment-pool.ts';
 import { createEngine, type Engine } from './engine.ts';
@@ -38,8 +37,8 @@ type Handler = (options: JobOptions, args: readonly never[]) => Promise<unknown>
 
 const handlers: Record<Method, Handler> = {
   engine: async (_, [preference]: readonly GpuPreference[]) => (await ready(preference)).engine,
-  open: async (o, [files]: readonly NamedBlob[][]) => (await ready()).open(files, o),
-  addData: async (_, [files]: readonly NamedBlob[][]) => (await ready()).addData(files),
+  open: async (o, [files]: readonly File[][]) => (await ready()).open(files, o),
+  addData: async (_, [files]: readonly File[][]) => (await ready()).addData(files),
   setContextLength: async (_, [tokens]: readonly number[]) => (await ready()).setContextLength(tokens),
   measure: async (o) => (await ready()).measure(o),
   alignment: async (o, [group, reference, layer]: readonly never[]) =>
