@@ -48,6 +48,11 @@ export function Heatmap({ group, matrix, onPair }: HeatmapProps) {
     },
     [anchor, finish, onPair],
   );
+  /** Whichever moved last is read out: a pointer at rest does not hold the keyboard's place back. */
+  const onFocusCell = useCallback((cell: Cell | null) => {
+    setFocus(cell);
+    if (cell) setHover(null);
+  }, []);
   const onEscape = useCallback(() => {
     setAnchor(null);
     setDragEnd(null);
@@ -61,7 +66,7 @@ export function Heatmap({ group, matrix, onPair }: HeatmapProps) {
         <div className="heatmap-square" ref={square} {...drag}>
           <HeatmapCanvas matrix={matrix} />
           <HeatmapOverlay group={group} crosshair={shown} anchor={anchor} end={end} />
-          <HeatmapGrid matrix={matrix} onFocusCell={setFocus} onEnter={onEnter} onEscape={onEscape} />
+          <HeatmapGrid matrix={matrix} onFocusCell={onFocusCell} onEnter={onEnter} onEscape={onEscape} />
           <DiagonalBand />
           {matrix.samples === 0 && <NotMeasured kind={matrix.kind} />}
         </div>
