@@ -62,7 +62,13 @@ export type Trace =
   /** Not an FFN at all. */
   | { readonly kind: 'other' };
 
-class Refusal extends Error {}
+class Refusal extends Error {
+  readonly at: NodeInfo | undefined;
+  constructor(reason: string, at?: NodeInfo) {
+    super(reason);
+    this.at = at;
+  }
+}
 
 /** Follows the outputs of `start` until every path ends in one linear map, or one path cannot be followed. */
 export function traceRegion(
@@ -165,7 +171,7 @@ export function traceRegion(
       nodes.set(node, true);
       join(node.outputs[0]);
     } else {
-      throw new Refusal(`${node.opType} reads its hidden units`);
+      throw new Refusal(`${node.opType} reads its hidden units`, node);
     }
   };
 
@@ -177,7 +183,7 @@ export function traceRegion(
     }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return bent && endsInLinear(queue, index, linears)
+    return bent && endsInLinear([...queue, ...(error.at?.outputs ?? [])], index, linears)
       ? { kind: 'refused', start, reason: error.message }
       : { kind: 'other' };
   }
@@ -196,7 +202,7 @@ export function traceRegion(
   };
 }
 
-/** True where some value of the region enters a linear map: only then is a refusal worth a sentence. */
+/** True where some value of the region, or what ended it, enters a linear map: only then is a refusal worth a sentence. */
 function endsInLinear(
   values: readonly string[],
   index: GraphIndex,

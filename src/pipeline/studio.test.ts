@@ -16,6 +16,14 @@ import type { EngineSummary } from './types.ts';
 
 const engine: EngineSummary = { backend: 'cpu', inference: 'wasm', threads: 1, reason: 'Node' };
 
+const WAYS = [
+  ['permute', 'first', 'permute'],
+  ['vanilla', 'first', 'vanilla'],
+  ['permute', 'middle', 'permute, reference middle'],
+  ['permute', 'last', 'permute, reference last'],
+  ['copy', 'first', 'copy-the-anchor (first)'],
+] as const;
+
 async function named(path: string): Promise<NamedBlob> {
   const blob = await openAsBlob(path);
   return Object.assign(blob, { name: basename(path) }) as NamedBlob;
@@ -78,10 +86,8 @@ for (const name of ['shakespeare-gpt2', 'digits-vit'] as const) {
         gated: false,
         hasAttention: true,
       });
-      console.log(group, opened.model.refusals, opened.data?.splits, opened.needs);
 
-      const { matrices, seconds } = await studio.measure();
-      console.log('measure', seconds);
+      const { matrices } = await studio.measure();
       const byKind = new Map(matrices.map((m) => [m.kind, m]));
       expect(worst(byKind.get('cka')!.values, await npy(name, 'cka-ffn-output'))).toBeLessThan(1e-3);
       expect(worst(byKind.get('attention')!.values, await npy(name, 'cka-attention-output'))).toBeLessThan(
@@ -96,29 +102,16 @@ for (const name of ['shakespeare-gpt2', 'digits-vit'] as const) {
         expect(Math.abs(pair.objective - objective) / objective).toBeLessThan(1e-5);
       }
       const windows = [{ groupId: group.id, first, last }];
-      for (const [method, choice, key] of [
-        ['permute', 'first', 'permute'],
-        ['vanilla', 'first', 'vanilla'],
-        ['permute', 'middle', 'permute, reference middle'],
-        ['permute', 'last', 'permute, reference last'],
-        ['copy', 'first', 'copy-the-anchor (first)'],
-      ] as const) {
+      // Scoring takes most of the time: all ways on one file, the main one on the others.
+      const all = name === 'shakespeare-gpt2' && exporter === 'model.onnx';
+      for (const [method, choice, key] of all ? WAYS : WAYS.slice(0, 1)) {
         const merged = await studio.merge({ windows, method, reference: choice });
         expect(merged.saving.parametersSaved).toBe((last - first) * group.parametersPerFfn);
         const score = await studio.evaluate('report');
-        console.log(
-          method,
-          choice,
-          score.original,
-          score.merged,
-          score.samples,
-          score.standardError,
-          score.seconds,
-        );
         expect(Math.abs(score.original / ref.original.report - 1)).toBeLessThan(5e-3);
         expect(Math.abs(score.merged / ref.merged[key].report - 1)).toBeLessThan(5e-3);
       }
       await studio.dispose();
-    }, 120_000);
+    }, 180_000);
   }
 }
