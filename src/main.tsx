@@ -11,7 +11,7 @@ import { App } from './ui/app.tsx';
 const root = document.getElementById('root');
 if (!root) throw new Error('The page has no #root to render into.');
 
-const store = createStudioStore(createWorkerApi(), browserFiles);
+const store = createStudioStore(createWorkerApi(parameters().threads), browserFiles);
 followTheme(store);
 createRoot(root).render(
   <StrictMode>

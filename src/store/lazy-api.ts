@@ -26,6 +26,9 @@ export function createLazyApi(load: () => Promise<StudioApi>): StudioApi {
   };
 }
 
-export function createWorkerApi(): StudioApi {
-  return createLazyApi(async () => (await import('../worker/client.ts')).createWorkerClient());
+/** @param threads of the wasm runtime; as many as the machine has where absent */
+export function createWorkerApi(threads?: number): StudioApi {
+  return createLazyApi(async () =>
+    (await import('../worker/client.ts')).createWorkerClient(threads === undefined ? {} : { threads }),
+  );
 }
