@@ -1,35 +1,47 @@
 /** No serious or critical accessibility violation in the main states, light and dark. */
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
-import { launchStudio, type Studio } from './studio.ts';
+import { launchStudio } from './studio.ts';
 
-async function violations(studio: Studio): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page: studio.page }).analyze();
-  return found
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) =>
-      nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`),
-    );
-}
-
-for (const colorScheme of ['light', 'dark'] as const) {
-  test(`no serious violation in the ${colorScheme} theme`, async () => {
-    const studio = await launchStudio({ gpu: 'off', context: { colorScheme } });
-    try {
-      await expect(studio.page.locator('html')).toHaveAttribute('data-theme', colorScheme);
-      expect(await violations(studio), 'before a model is open').toEqual([]);
-      await studio.openSample('digits-vit');
-      expect(await violations(studio), 'with a model open').toEqual([]);
-      await studio.measure();
-      await studio.pickWindow(4, 5);
-      await studio.merge();
-      await studio.evaluate();
-      expect(await violations(studio), 'after the whole job').toEqual([]);
-      await studio.pickWindow(0, 11).catch(() => undefined);
-      expect(await studio.errors()).toHaveLength(1);
-      expect(await violations(studio), 'with an error shown').toEqual([]);
-    } finally {
-      await studio.close();
-    }
+test('no serious violation in the main states, light and dark', async () => {
+  const studio = await launchStudio({
+    gpu: 'off',
+    context: { colorScheme: 'light', reducedMotion: 'reduce' },
   });
-}
+  const { page } = studio;
+  const root = page.locator('html');
+
+  const checkTheme = async (state: string) => {
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const serious = violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) =>
+        nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`),
+      );
+    expect(serious, `${state}, ${await root.getAttribute('data-theme')}`).toEqual([]);
+  };
+  const check = async (state: string) => {
+    await checkTheme(state);
+    await page.getByRole('button', { name: 'Switch to dark theme', exact: true }).click();
+    await expect(root).toHaveAttribute('data-theme', 'dark');
+    await checkTheme(state);
+    await page.getByRole('button', { name: 'Switch to light theme', exact: true }).click();
+    await expect(root).toHaveAttribute('data-theme', 'light');
+  };
+
+  try {
+    await expect(root, 'follows the system').toHaveAttribute('data-theme', 'light');
+    await check('before a model is open');
+    await studio.openSample('digits-vit');
+    await check('with a model open');
+    await studio.measure();
+    await studio.pickWindow(4, 5);
+    await studio.merge();
+    await studio.evaluate();
+    await check('after the whole job');
+    await expect(studio.pickWindow(0, 11)).rejects.toThrow('overlap');
+    await check('with an error shown');
+  } finally {
+    await studio.close();
+  }
+});

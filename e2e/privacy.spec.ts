@@ -1,8 +1,6 @@
-/** Nothing leaves the machine: the policy says so, and no request of the main job goes anywhere else. */
-import { join } from 'node:path';
+/** The policy that keeps everything on the machine. That the main job asks no other origin is in slice.spec.ts. */
 import { expect, test } from '@playwright/test';
 import { launchStudio } from './studio.ts';
-import { scratchFolder } from './support/scratch.ts';
 
 /** Directive → sources. */
 function parsePolicy(policy: string): Map<string, string[]> {
@@ -13,22 +11,6 @@ function parsePolicy(policy: string): Map<string, string[]> {
     }),
   );
 }
-
-test('the main job makes no request to another origin', async () => {
-  const studio = await launchStudio();
-  try {
-    await studio.openSample('digits-vit');
-    await studio.measure();
-    await studio.pickWindow(4, 5);
-    await studio.merge();
-    await studio.evaluate();
-    await studio.download(join(scratchFolder(), 'merged.onnx'));
-    expect([...studio.requestOrigins]).toEqual([studio.origin]);
-    expect(studio.consoleErrors).toEqual([]);
-  } finally {
-    await studio.close();
-  }
-});
 
 test('the built page has a strict policy, in its headers and in itself', async () => {
   const studio = await launchStudio();

@@ -221,7 +221,7 @@ export class Studio {
       return picked.isVisible();
     });
     const saving = this.page.getByRole('group', { name: 'Predicted saving', exact: true });
-    await saving.getByLabel('Parameters saved', { exact: true }).first().waitFor();
+    await saving.getByLabel('Parameters saved', { exact: true }).locator('data').first().waitFor();
     await this.#idle();
   }
 
@@ -421,7 +421,9 @@ export async function launchStudio(options: StudioOptions = {}): Promise<Studio>
     args: launchArgs,
   });
   try {
-    const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options.context });
+    // A context of its own: axe opens a second page in it.
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options.context });
+    const page = await context.newPage();
     const studio = new Studio(page, browser, server);
     await page.addInitScript(installWatch);
     const query = new URLSearchParams({ gpu: options.gpu ?? 'auto', save: 'download' });
