@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cellAfterKey, ordered, windowEnd } from './grid-moves.ts';
 import { cellAt, diagonalAt, heatmapScale, isOnDiagonal, labelStep } from './heatmap.ts';
 import { layerStack } from './layer-stack.ts';
 import { paretoFront, tradeoff } from './tradeoff.ts';
@@ -73,5 +74,22 @@ describe('trade-off', () => {
       expect(y).toBeGreaterThanOrEqual(10);
       expect(y).toBeLessThanOrEqual(170);
     }
+  });
+});
+
+describe('moves on the grid', () => {
+  it('stay inside of it, and know rows and corners', () => {
+    const from = { row: 3, column: 0 };
+    expect(cellAfterKey('ArrowLeft', false, from, 12)).toEqual(from);
+    expect(cellAfterKey('ArrowDown', false, from, 12)).toEqual({ row: 4, column: 0 });
+    expect(cellAfterKey('End', false, from, 12)).toEqual({ row: 3, column: 11 });
+    expect(cellAfterKey('Home', true, from, 12)).toEqual({ row: 0, column: 0 });
+    expect(cellAfterKey('a', false, from, 12)).toBeNull();
+  });
+  it('end a window on the diagonal or beside it', () => {
+    expect(windowEnd(4, { row: 7, column: 7 })).toBe(7);
+    expect(windowEnd(4, { row: 4, column: 7 })).toBe(7);
+    expect(windowEnd(4, { row: 1, column: 4 })).toBe(1);
+    expect(ordered(7, 4)).toEqual([4, 7]);
   });
 });
