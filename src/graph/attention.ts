@@ -23,7 +23,7 @@ export function attentionOutputOf(
   constants: Constants,
   linears: ReadonlyMap<NodeInfo, LinearMap>,
 ): string | undefined {
-  const residual = residualOperand(ffnOutput, index, constants);
+  const residual = residualAddOf(ffnOutput, index, constants)?.stream;
   if (residual === undefined) return undefined;
   const ends = (value: string) => {
     const linear = linearBehind(value, index, constants, linears);
@@ -53,15 +53,28 @@ export function attentionOutputOf(
   return undefined;
 }
 
-/** The other operand of the Add that puts the FFN's output back on the residual stream. */
-function residualOperand(value: string, index: GraphIndex, constants: Constants): string | undefined {
+/** The Add that puts a sublayer's output back on the residual stream. */
+export interface ResidualAdd {
+  readonly node: NodeInfo;
+  /** The other operand: the residual stream before it. */
+  readonly stream: string;
+  /** The residual stream after it. */
+  readonly output: string;
+}
+
+/** Follows a sublayer's output, through views and constant scales, to its residual Add. */
+export function residualAddOf(
+  value: string,
+  index: GraphIndex,
+  constants: Constants,
+): ResidualAdd | undefined {
   let current = value;
   for (let hops = 0; hops < 8; hops++) {
     const uses = index.usesOf(current).filter((u) => u.node.opType !== 'Shape');
     const add = uses.find(
       (u) => u.node.opType === 'Add' && u.input >= 0 && !constants.sourceOf(u.node.inputs[1 - u.input]),
     );
-    if (add) return add.node.inputs[1 - add.input];
+    if (add) return { node: add.node, stream: add.node.inputs[1 - add.input], output: add.node.outputs[0] };
     const pass = uses.find(
       (u) => u.input >= 0 && (isView(u.node.opType) || u.node.opType === 'Mul' || u.node.opType === 'Add'),
     );

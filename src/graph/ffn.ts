@@ -10,7 +10,7 @@
 import type { OnnxModel, TensorInfo } from '../onnx/types.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import { type Activation, activationOf, regionSignature } from './activation.ts';
-import { attentionOutputOf } from './attention.ts';
+import { attentionOutputOf, type ResidualAdd, residualAddOf } from './attention.ts';
 import { type ConstantSource, type Constants, readConstants } from './constants.ts';
 import { type GraphIndex, indexGraph } from './index-graph.ts';
 import { layerLabel, templateOf } from './labels.ts';
@@ -44,6 +44,8 @@ export interface Ffn {
   readonly output: string;
   /** Output of the last linear map before the previous residual Add, where it was found. */
   readonly attentionOutput?: string;
+  /** The Add that puts the output back on the residual stream, where it was found. */
+  readonly residual?: ResidualAdd;
 }
 
 export interface FfnGroup {
@@ -161,6 +163,7 @@ function describe(
   rest.forEach((v, i) => {
     weights.push({ ...v, role: `unit_${i}`, hiddenAxis: lastAxis(v.source) });
   });
+  const residual = residualAddOf(downBias.value, index, constants);
   const attentionOutput = attentionOutputOf(downBias.value, region.down, index, constants, linears);
   return {
     label: layerLabel([up.node, region.down.node], weights),
@@ -175,6 +178,7 @@ function describe(
     hidden: region.hidden,
     output: downBias.value,
     ...(attentionOutput !== undefined && { attentionOutput }),
+    ...(residual && { residual }),
   };
 }
 

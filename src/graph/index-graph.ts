@@ -25,6 +25,8 @@ export interface GraphIndex {
   readonly valueInfos: ReadonlyMap<string, ValueInfo>;
   /** Every use of a value, in node order; empty where there is none. */
   usesOf(value: string): readonly Use[];
+  /** Values of this graph that the nested graphs of a node read. */
+  capturesOf(node: NodeInfo): Iterable<string>;
   /** Position of a node in an execution order (equals its index where the file is sorted, as ONNX demands). */
   order(node: NodeInfo): number;
 }
@@ -59,7 +61,10 @@ export function indexGraph(graph: GraphInfo): GraphIndex {
     else uses.set(value, [{ node, input }]);
   };
   const known = (value: string) => producers.has(value) || initializers.has(value) || inputs.has(value);
+  const captures = new Map<NodeInfo, readonly string[]>();
   for (const node of graph.nodes) {
+    const captured = [...capturedValues(node)].filter(known);
+    if (captured.length > 0) captures.set(node, captured);
     node.inputs.forEach((value, input) => {
       if (value === '') return;
       if (!known(value)) {
@@ -71,9 +76,7 @@ export function indexGraph(graph: GraphInfo): GraphIndex {
       }
       addUse(value, node, input);
     });
-    for (const value of capturedValues(node)) {
-      if (known(value)) addUse(value, node, -1);
-    }
+    for (const value of captured) addUse(value, node, -1);
   }
   for (const output of graph.outputs) {
     if (!known(output.name)) {
@@ -84,7 +87,7 @@ export function indexGraph(graph: GraphInfo): GraphIndex {
       );
     }
   }
-  const rank = executionOrder(graph, producers);
+  const rank = executionOrder(graph, producers, captures);
   return {
     graph,
     producers,
@@ -93,6 +96,7 @@ export function indexGraph(graph: GraphInfo): GraphIndex {
     outputs: new Set(graph.outputs.map((v) => v.name)),
     valueInfos: new Map(graph.valueInfos.map((v) => [v.name, v])),
     usesOf: (value) => uses.get(value) ?? NO_USES,
+    capturesOf: (node) => captures.get(node) ?? [],
     order: (node) => rank[node.index],
   };
 }
@@ -116,12 +120,16 @@ function capturedValues(node: NodeInfo): Set<string> {
 }
 
 /** Rank of each node by index, by Kahn's algorithm over file order. Already sorted graphs keep their indices. */
-function executionOrder(graph: GraphInfo, producers: ReadonlyMap<string, NodeInfo>): Int32Array {
+function executionOrder(
+  graph: GraphInfo,
+  producers: ReadonlyMap<string, NodeInfo>,
+  captures: ReadonlyMap<NodeInfo, readonly string[]>,
+): Int32Array {
   const count = graph.nodes.length;
   const rank = new Int32Array(count);
   const dependencies = graph.nodes.map((node) => {
     const before = new Set<number>();
-    for (const value of [...node.inputs, ...capturedValues(node)]) {
+    for (const value of [...node.inputs, ...(captures.get(node) ?? [])]) {
       const producer = producers.get(value);
       if (producer) before.add(producer.index);
     }

@@ -1,16 +1,19 @@
 /**
- * The open model: one rewritten graph that serves the original and every merged variant.
+ * The open model: the graph rewritten and cut into blocks that serve the original and every merged variant.
  *
- * Why: FFN weights become graph inputs (live weights) and the values to look at become graph outputs (taps), so
- * that one session scores any merge with no reload (design.md, The open model). Large constants stay in the file:
- * the session's protobuf refers to them as external data, one entry a tensor.
+ * Why: FFN weights become inputs (live weights) and the values to look at become outputs (taps), so that sessions made
+ * once score any merge with no reload; blocks let a variant start from a kept value of the original (design.md, The
+ * open model). Large constants stay in the file: the sessions refer to them as external data, one entry a tensor.
  *
- * Known limits: large tensors inside Constant nodes are copied into the session's protobuf.
+ * Known limits: large tensors inside Constant nodes are copied into a session's protobuf.
  */
 import type { ModelEdits, NewTensor, NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
-import { rawByteLength } from '../tensor/dtype.ts';
+import { DataType, rawByteLength } from '../tensor/dtype.ts';
 import { elementCount } from '../tensor/shape.ts';
+import { type BlockPlan, planBlocks } from './blocks.ts';
+import { elementTypes } from './element-types.ts';
 import type { FfnGroup, FfnSearch, FfnWeight } from './ffn.ts';
+import { layerSpans } from './layers.ts';
 import { orphans } from './orphans.ts';
 
 /** A weight that is fed on every run. */
@@ -22,9 +25,16 @@ export interface LiveInput {
   readonly name: string;
 }
 
-export interface OpenGraph {
+/** One block: a model of its own. */
+export interface OpenBlock {
   readonly edits: ModelEdits;
   readonly live: readonly LiveInput[];
+  /** Graph inputs of the original and values of earlier blocks that it reads. */
+  readonly inputs: readonly string[];
+  /** Values that later blocks read. */
+  readonly crossing: readonly string[];
+  /** Everything that it gives out: crossing values, taps, outputs of the original. */
+  readonly outputs: readonly string[];
   /** Tensors that the session reads from the file, by made-up location. */
   readonly externals: readonly { readonly path: string; readonly tensor: TensorInfo }[];
 }
@@ -38,75 +48,139 @@ export function liveName(groupId: string, layer: number, role: string): string {
 }
 
 /**
- * Plans the rewriting of a model.
- * @param groups whose weights become inputs
- * @param taps value names that become outputs (names that are outputs already are left out)
+ * Plans the blocks of a model, in the order in which they run.
+ * @param groups whose weights become inputs; the graph is cut at the ends of their layers
+ * @param taps value names that become outputs
  */
 export function planOpenGraph(
   model: OnnxModel,
   search: FfnSearch,
   groups: readonly FfnGroup[],
   taps: readonly string[],
-): OpenGraph {
+): OpenBlock[] {
   const { index } = search;
   const live: LiveInput[] = [];
-  const inputs = new Map<NodeInfo, string[]>();
+  const renamed = new Map<NodeInfo, string[]>();
   for (const group of groups) {
     for (const ffn of group.ffns) {
       for (const weight of ffn.weights) {
         const name = liveName(group.id, ffn.layer, weight.role);
         live.push({ groupId: group.id, layer: ffn.layer, weight, name });
-        const renamed = inputs.get(weight.node) ?? [...weight.node.inputs];
-        renamed[weight.input] = name;
-        inputs.set(weight.node, renamed);
+        const names = renamed.get(weight.node) ?? [...weight.node.inputs];
+        names[weight.input] = name;
+        renamed.set(weight.node, names);
       }
     }
   }
-  const gone = orphans(index, inputs);
-  const nodes = new Map<NodeInfo, { inputs: readonly string[] } | 'drop'>();
-  for (const [node, names] of inputs) nodes.set(node, { inputs: names });
-  for (const node of gone.nodes) nodes.set(node, 'drop');
+  const gone = orphans(index, renamed);
+  const types = elementTypes(index);
+  const wanted = new Set(taps);
+  return planBlocks(index, cutNodes(search, groups)).map((block) => {
+    const nodes = new Set([...block.nodes].filter((n) => !gone.nodes.has(n)));
+    return openBlock(model, search, { ...block, nodes }, renamed, live, wanted, types);
+  });
+}
 
+/** The nodes after which a layer begins or ends. */
+function cutNodes(search: FfnSearch, groups: readonly FfnGroup[]): NodeInfo[] {
+  const { producers } = search.index;
+  const cuts = new Set<NodeInfo>();
+  const cutAfter = (value: string | undefined) => {
+    const node = value === undefined ? undefined : producers.get(value);
+    if (node) cuts.add(node);
+  };
+  for (const group of groups) {
+    const spans = layerSpans(group, search);
+    group.ffns.forEach((ffn, i) => {
+      cutAfter(spans[i]?.input);
+      cutAfter(spans[i]?.output ?? ffn.residual?.output ?? ffn.output);
+    });
+  }
+  return [...cuts];
+}
+
+function openBlock(
+  model: OnnxModel,
+  { index }: FfnSearch,
+  block: BlockPlan,
+  renamed: ReadonlyMap<NodeInfo, readonly string[]>,
+  live: readonly LiveInput[],
+  taps: ReadonlySet<string>,
+  types: ReadonlyMap<string, number>,
+): OpenBlock {
+  const nodes = new Map<NodeInfo, { inputs: readonly string[] } | 'drop'>();
+  const reads = new Set<string>();
+  const made = new Set<string>();
+  for (const node of model.graph.nodes) {
+    if (!block.nodes.has(node)) {
+      nodes.set(node, 'drop');
+      continue;
+    }
+    const names = renamed.get(node);
+    if (names) nodes.set(node, { inputs: names });
+    for (const name of names ?? node.inputs) reads.add(name);
+    for (const name of index.capturesOf(node)) reads.add(name);
+    for (const name of node.outputs) made.add(name);
+  }
   const tensors = new Map<TensorInfo, NewTensor | 'drop'>();
   const externals: { path: string; tensor: TensorInfo }[] = [];
   for (const tensor of model.graph.initializers) {
-    if (gone.initializers.has(tensor)) {
+    if (reads.has(tensor.name)) {
+      const moved = outside(tensor, `tensor-${externals.length}`);
+      if (moved) {
+        externals.push({ path: moved.data.location, tensor });
+        tensors.set(tensor, moved);
+      }
+    } else {
       tensors.set(tensor, 'drop');
-      continue;
     }
-    const length = rawByteLength(tensor.dataType, elementCount(tensor.dims));
-    const inFile = tensor.storage.kind === 'raw' || tensor.storage.kind === 'external';
-    if (!inFile || (length < SMALLEST_EXTERNAL && tensor.storage.kind === 'raw')) continue;
-    const path = `tensor-${externals.length}`;
-    externals.push({ path, tensor });
-    tensors.set(tensor, {
-      name: tensor.name,
-      dataType: tensor.dataType,
-      dims: tensor.dims,
-      data: { location: path, offset: 0, length },
-    });
   }
-  const seen = new Set(index.outputs);
-  const addOutputs = [];
-  for (const name of taps) {
-    if (seen.has(name)) continue;
-    seen.add(name);
-    const recorded = index.valueInfos.get(name);
-    addOutputs.push({ name, elemType: recorded?.elemType ?? 1 });
-  }
+  const outputs = new Set(block.crossing);
+  for (const name of made) if (taps.has(name) || index.outputs.has(name)) outputs.add(name);
+  const mine = live.filter((l) => reads.has(l.name));
+  const foreign = block.inputs.filter((name) => !index.inputs.has(name));
+  const kept = new Set(block.inputs);
+  const typeOf = (name: string) => types.get(name) ?? DataType.float;
   return {
     edits: {
       tensors,
       nodes,
-      addInputs: live.map((l) => ({
-        name: l.name,
-        elemType: l.weight.source.tensor.dataType,
-        dims: l.weight.source.dims,
-      })),
-      addOutputs,
-      dropInputs: new Set([...gone.initializers].map((t) => t.name).filter((n) => index.inputs.has(n))),
+      addInputs: [
+        ...foreign.map((name) => ({ name, elemType: typeOf(name), ...shapeOf(name, index) })),
+        ...mine.map(({ name, weight: { source } }) => ({
+          name,
+          elemType: source.tensor.dataType,
+          dims: source.dims,
+        })),
+      ],
+      addOutputs: [...outputs]
+        .filter((name) => !index.outputs.has(name))
+        .map((name) => ({ name, elemType: typeOf(name) })),
+      dropInputs: new Set(model.graph.inputs.map((v) => v.name).filter((name) => !kept.has(name))),
+      dropOutputs: new Set(model.graph.outputs.map((v) => v.name).filter((name) => !made.has(name))),
     },
-    live,
+    live: mine,
+    inputs: block.inputs,
+    crossing: block.crossing,
+    outputs: [...outputs],
     externals,
   };
+}
+
+/** The shape that the file records of a value, as far as it does. */
+function shapeOf(name: string, index: FfnSearch['index']): { dims?: readonly (number | string | null)[] } {
+  const dims = index.valueInfos.get(name)?.dims;
+  return dims ? { dims } : {};
+}
+
+/** A large initializer as external data at a made-up location. */
+function outside(
+  tensor: TensorInfo,
+  path: string,
+): (NewTensor & { data: { location: string; offset: number; length: number } }) | undefined {
+  const length = rawByteLength(tensor.dataType, elementCount(tensor.dims));
+  const { kind } = tensor.storage;
+  if (kind !== 'external' && (kind !== 'raw' || length < SMALLEST_EXTERNAL)) return undefined;
+  const { name, dataType, dims } = tensor;
+  return { name, dataType, dims, data: { location: path, offset: 0, length } };
 }

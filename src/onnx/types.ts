@@ -144,6 +144,8 @@ export interface ModelEdits {
   readonly addOutputs?: readonly NewValueInfo[];
   /** Names of graph inputs to drop (an initializer that is also listed as an input, IR version 3). */
   readonly dropInputs?: ReadonlySet<string>;
+  /** Names of graph outputs to drop. */
+  readonly dropOutputs?: ReadonlySet<string>;
 }
 
 /** The composed file: original ranges (Blobs) and new bytes, in order. */

@@ -24,8 +24,17 @@ import {
 import type { FieldSpan, Layout, NodeLayout, TensorLayout } from './layout.ts';
 import { layoutOf } from './layout.ts';
 import { isDataField, TensorField } from './parse-tensor.ts';
-import type { ComposedFile, ModelEdits, NewTensor, NodeInfo, OnnxModel, TensorInfo } from './types.ts';
+import type {
+  ComposedFile,
+  ModelEdits,
+  NewTensor,
+  NodeInfo,
+  OnnxModel,
+  TensorInfo,
+  ValueInfo,
+} from './types.ts';
 import { OnnxError } from './types.ts';
+import type { Frame } from './wire.ts';
 
 /** GraphProto field numbers of what can be added. */
 const GraphField = { initializer: 5, input: 11, output: 12 } as const;
@@ -33,7 +42,7 @@ const GraphField = { initializer: 5, input: 11, output: 12 } as const;
 /**
  * Composes the edited file from ranges of the original and new bytes; nothing is read until the result is.
  * A dropped node takes edits of the tensors in it along. Nodes and tensors of nested graphs can be edited as well;
- * additions and `dropInputs` are for the model's graph.
+ * additions, `dropInputs` and `dropOutputs` are for the model's graph.
  * @throws OnnxError `bad-reference` where an edit names something that is not in this model (or drops the tensor of
  *   an attribute), `bad-shape` and `bad-data` where new contents do not fit together.
  */
@@ -49,7 +58,8 @@ export function composeOnnx(model: OnnxModel, edits: ModelEdits): ComposedFile {
     if (edit === 'drop') out.drop(known.frame);
     else renameInputs(out, node, known, edit.inputs);
   }
-  dropInputs(out, model, layout, edits);
+  dropValues(out, graph, 'graph input', model.graph.inputs, edits.dropInputs);
+  dropValues(out, graph, 'graph output', model.graph.outputs, edits.dropOutputs);
   checkAdditions(model, edits);
   for (const tensor of edits.addInitializers ?? []) {
     checkTensor(tensor);
@@ -128,15 +138,20 @@ function renameInputs(out: Composition, node: NodeInfo, known: NodeLayout, input
   });
 }
 
-function dropInputs(out: Composition, model: OnnxModel, layout: Layout, edits: ModelEdits): void {
-  const graph = layout.graphs.get(model.graph)!;
-  const missing = new Set(edits.dropInputs);
-  for (const { name, field } of model.graph.inputs) {
-    if (!edits.dropInputs?.has(name)) continue;
+function dropValues(
+  out: Composition,
+  graph: Frame,
+  what: string,
+  values: readonly ValueInfo[],
+  names: ReadonlySet<string> | undefined,
+): void {
+  const missing = new Set(names);
+  for (const { name, field } of values) {
+    if (!names?.has(name)) continue;
     out.replace(graph, field.start, field.end, []);
     missing.delete(name);
   }
-  for (const name of missing) throw stranger('graph input', name);
+  for (const name of missing) throw stranger(what, name);
 }
 
 /** A second definition of a name would make a file that no runtime opens. */
@@ -149,7 +164,9 @@ function checkAdditions(model: OnnxModel, edits: ModelEdits): void {
   const inputs = new Set(
     model.graph.inputs.map((v) => v.name).filter((name) => !edits.dropInputs?.has(name)),
   );
-  const outputs = new Set(model.graph.outputs.map((v) => v.name));
+  const outputs = new Set(
+    model.graph.outputs.map((v) => v.name).filter((name) => !edits.dropOutputs?.has(name)),
+  );
   const add = (names: Set<string>, what: string, name: string) => {
     if (names.has(name)) {
       throw new OnnxError(

@@ -12,7 +12,7 @@ import { expectClose } from '../testing/compare.ts';
 import { ffnModel } from '../testing/ffn-models.ts';
 import { createRandom } from '../testing/random.ts';
 import { toMatrix } from './features.ts';
-import { LiveModel } from './live-model.ts';
+import { LiveModel, type Overrides } from './live-model.ts';
 import { openModel } from './opened.ts';
 import { Job } from './progress.ts';
 import { openChecked } from './self-test.ts';
@@ -40,8 +40,8 @@ async function open(sessions: SessionFactory) {
   return { opened, live: await LiveModel.create(opened, sessions, new Job()) };
 }
 
-async function logits(live: LiveModel, overrides?: Parameters<LiveModel['run']>[2]) {
-  const out = await live.run(feeds, ['logits'], overrides);
+async function logits(live: LiveModel, overrides?: Overrides) {
+  const out = await live.run(feeds, ['logits'], overrides ? { changes: { weights: overrides } } : {});
   const values = ((await out.logits.read()) as Float32Array).slice();
   out.logits.release();
   return values;
@@ -51,18 +51,18 @@ test('the same model and the same merge give the same outputs on the GPU and on 
   const a = await open(gpu);
   const b = await open(wasm);
   const [group] = a.opened.search.groups;
-  expectClose(await logits(a.live), await logits(b.live), 1e-4);
+  expectClose(await logits(a.live), await logits(b.live), { absolute: 1e-4 });
   const backend = createWebGpuBackend(device);
   const weights = await Promise.all([0, 1].map((l) => a.live.weightsOf(group, l)));
   const values = await averageOf({ backend, layers: weights, reference: 0, permutations: [null, null] });
   const onGpu = await logits(a.live, a.live.override(group, [0, 1], values));
-  expectClose(onGpu, await logits(b.live, b.live.override(group, [0, 1], values)), 1e-4);
+  expectClose(onGpu, await logits(b.live, b.live.override(group, [0, 1], values)), { absolute: 1e-4 });
   await a.live.release();
   await b.live.release();
   backend.dispose();
   // A device that sessions were released on still serves new ones.
   const again = await open(gpu);
-  expectClose(await logits(again.live), await logits(again.live), 0);
+  expectClose(await logits(again.live), await logits(again.live), { absolute: 0 });
   await again.live.release();
 }, 120_000);
 
@@ -77,7 +77,7 @@ test('taps stay on the device and are read by the kernels without a copy', async
   expect([matrix.rows, matrix.cols]).toEqual([6, 10]);
   const values = await backend.read(matrix);
   backend.release(matrix);
-  expectClose(values, (await out[name].read()) as Float32Array, 0);
+  expectClose(values, (await out[name].read()) as Float32Array, { absolute: 0 });
   out[name].release();
   await live.release();
   backend.dispose();

@@ -15,7 +15,7 @@ import { loadNodeFactory } from '../runtime/ort/node.ts';
 import type { HostTensor } from '../runtime/session.ts';
 import { type ActivationForm, type FfnModelOptions, ffnModel } from '../testing/ffn-models.ts';
 import { createRandom } from '../testing/random.ts';
-import { LiveModel } from './live-model.ts';
+import { LiveModel, type Overrides } from './live-model.ts';
 import { openModel } from './opened.ts';
 import { Job } from './progress.ts';
 
@@ -51,12 +51,8 @@ async function openForm(form: Partial<FfnModelOptions>) {
   return { bytes, opened, live, random, feeds: { x } };
 }
 
-async function run(
-  live: LiveModel,
-  feeds: Record<string, HostTensor>,
-  overrides?: Parameters<LiveModel['run']>[2],
-) {
-  const { logits } = await live.run(feeds, ['logits'], overrides);
+async function run(live: LiveModel, feeds: Record<string, HostTensor>, overrides?: Overrides) {
+  const { logits } = await live.run(feeds, ['logits'], overrides ? { changes: { weights: overrides } } : {});
   const values = ((await logits.read()) as Float32Array).slice();
   logits.release();
   return values;

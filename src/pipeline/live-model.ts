@@ -1,86 +1,143 @@
 /**
- * The open model as it runs: one session whose FFN weights are inputs and whose sublayer values are outputs.
+ * The open model as it runs: a session a block, FFN weights as inputs, sublayer values as outputs.
  *
- * Why: the original and every merged variant are served by the same session; a variant is only other weights
- * (design.md, The open model). Original weights are read from the file once and pinned.
+ * Why: the original and every merged variant are served by the same sessions; a variant is only other weights, and
+ * starts from what the original had kept just before the first layer that it changes (design.md, The open model).
+ * Original weights are read from the file once and pinned.
  *
- * Known limits: the whole graph runs for every batch; blocks that start from a kept hidden state come later.
+ * Known limits: values that cross between blocks are copied off and on the wasm heap where inference runs there.
  */
 import type { FfnGroup, FfnWeight, WeightRole } from '../graph/ffn.ts';
-import { liveName, planOpenGraph } from '../graph/open-graph.ts';
+import { liveName, type OpenBlock, planOpenGraph } from '../graph/open-graph.ts';
 import type { FfnWeights, WeightMatrix } from '../merge/method.ts';
 import { readFloats, tensorBlob } from '../onnx/tensors.ts';
 import { composeOnnx } from '../onnx/writer.ts';
-import type { HostTensor, OutputTensor, PinnedTensor, Session, SessionFactory } from '../runtime/session.ts';
+import type {
+  Feed,
+  HostTensor,
+  OutputTensor,
+  PinnedTensor,
+  Session,
+  SessionFactory,
+} from '../runtime/session.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
 
 /** Weights that differ from the original, by live input name. */
 export type Overrides = ReadonlyMap<string, PinnedTensor>;
 
+/** What differs from the original in a run. */
+export interface Changes {
+  readonly weights?: Overrides;
+  /** Values that are replaced by another one: the stream after a dropped layer by the stream before it. */
+  readonly replaced?: ReadonlyMap<string, string>;
+}
+
+export interface RunOptions {
+  readonly changes?: Changes;
+  /** Values of the original on the same feeds: blocks before the first change are not run. */
+  readonly kept?: KeptValues;
+}
+
+type Feeds = Readonly<Record<string, HostTensor>>;
+
+interface LiveBlock {
+  readonly plan: OpenBlock;
+  readonly session: Session;
+}
+
+/** Values of the original at the cuts, for one batch. */
+export class KeptValues {
+  readonly values: ReadonlyMap<string, OutputTensor>;
+  readonly bytes: number;
+
+  constructor(values: ReadonlyMap<string, OutputTensor>) {
+    this.values = values;
+    let bytes = 0;
+    for (const { dims } of values.values()) bytes += dims.reduce((n, d) => n * d, 4);
+    this.bytes = bytes;
+  }
+
+  release(): void {
+    for (const value of this.values.values()) value.release();
+  }
+}
+
 export class LiveModel {
+  /** Blocks that were run since the model was opened; the sweep's cost. */
+  blockRuns = 0;
   private readonly opened: OpenedModel;
-  private readonly session: Session;
-  private readonly pinned: Map<string, PinnedTensor>;
+  private readonly blocks: readonly LiveBlock[];
+  private readonly pinned: ReadonlyMap<string, PinnedTensor>;
   private readonly sessions: SessionFactory;
 
   private constructor(
     opened: OpenedModel,
-    session: Session,
+    blocks: readonly LiveBlock[],
     sessions: SessionFactory,
-    pinned: Map<string, PinnedTensor>,
+    pinned: ReadonlyMap<string, PinnedTensor>,
   ) {
     this.opened = opened;
-    this.session = session;
+    this.blocks = blocks;
     this.sessions = sessions;
     this.pinned = pinned;
   }
 
   /**
-   * Makes the session. Taps are the pre-activations, FFN outputs and attention outputs of all groups.
+   * Makes the sessions. Taps are the pre-activations, FFN outputs and attention outputs of all groups.
    * @throws OnnxError, RuntimeFailure
    */
   static async create(opened: OpenedModel, sessions: SessionFactory, job: Job): Promise<LiveModel> {
     const { groups } = opened.search;
-    const taps = groups.flatMap((g) => g.ffns.flatMap(tapsOf));
-    const plan = planOpenGraph(opened.model, opened.search, groups, taps);
-    job.announce('Opening the model for measuring');
-    const bytes = new Uint8Array(await composeOnnx(opened.model, plan.edits).toBlob().arrayBuffer());
-    const externals = await Promise.all(
-      plan.externals.map(async ({ path, tensor }) => ({
-        path,
-        data: await tensorBlob(opened.model, tensor),
-      })),
+    const plans = planOpenGraph(
+      opened.model,
+      opened.search,
+      groups,
+      groups.flatMap((g) => g.ffns.flatMap(tapsOf)),
     );
-    await job.check();
-    const session = await sessions.create(bytes, { externals, keepOnDevice: [...new Set(taps)] });
+    const blocks: LiveBlock[] = [];
     const pinned = new Map<string, PinnedTensor>();
-    const byTensor = new Map<string, PinnedTensor>();
-    for (const live of plan.live) {
-      await job.check();
-      const { tensor, transposed } = live.weight.source;
-      // An exporter may share one tensor between layers: pin it once.
-      const key = `${tensor.body.start}:${transposed}`;
-      let pin = byTensor.get(key);
-      if (!pin) {
-        const { data } = await readWeight(opened, live.weight);
-        pin = sessions.pin({ type: 'float32', dims: live.weight.source.dims, data });
-        byTensor.set(key, pin);
+    try {
+      for (const plan of plans) {
+        job.announce(`Opening the model for measuring, part ${blocks.length + 1} of ${plans.length}`);
+        await job.check();
+        blocks.push({ plan, session: await openBlock(opened, plan, sessions) });
       }
-      pinned.set(live.name, pin);
+      await pinOriginals(opened, plans, sessions, pinned, job);
+    } catch (error) {
+      for (const pin of new Set(pinned.values())) pin.release();
+      for (const { session } of blocks) await session.release();
+      throw error;
     }
-    return new LiveModel(opened, session, sessions, pinned);
+    return new LiveModel(opened, blocks, sessions, pinned);
   }
 
-  /** Runs a batch with the original weights, or with those of a variant. The caller releases the outputs. */
-  run(
-    feeds: Readonly<Record<string, HostTensor>>,
+  get blockCount(): number {
+    return this.blocks.length;
+  }
+
+  /** Runs a batch and gives the outputs named, which the caller releases. */
+  async run(
+    feeds: Feeds,
     outputs: readonly string[],
-    overrides?: Overrides,
+    options: RunOptions = {},
   ): Promise<Record<string, OutputTensor>> {
-    const all: Record<string, HostTensor | PinnedTensor> = { ...feeds };
-    for (const [name, pin] of this.pinned) all[name] = overrides?.get(name) ?? pin;
-    return this.session.run(all, [...new Set(outputs)]);
+    const wanted = new Set(outputs);
+    const made = await this.execute(feeds, wanted, options);
+    for (const [name, value] of made) if (!wanted.has(name)) value.release();
+    return Object.fromEntries(outputs.map((name) => [name, made.get(name)!]));
+  }
+
+  /** Runs the original on a batch and keeps what crosses between blocks; the caller releases both. */
+  async keep(
+    feeds: Feeds,
+    outputs: readonly string[],
+  ): Promise<{ kept: KeptValues; outputs: Record<string, OutputTensor> }> {
+    const crossing = this.blocks.flatMap((b) => b.plan.crossing);
+    const made = await this.execute(feeds, new Set([...outputs, ...crossing]), {});
+    const asked = Object.fromEntries(outputs.map((name) => [name, made.get(name)!]));
+    for (const name of outputs) made.delete(name);
+    return { kept: new KeptValues(made), outputs: asked };
   }
 
   /** Pins merged weights for every layer that shares them. */
@@ -102,14 +159,105 @@ export class LiveModel {
   /** The weights of one FFN, read from the file. */
   async weightsOf(group: FfnGroup, layer: number): Promise<FfnWeights> {
     const weights = new Map<WeightRole, WeightMatrix>();
-    for (const weight of group.ffns[layer].weights)
+    for (const weight of group.ffns[layer].weights) {
       weights.set(weight.role, await readWeight(this.opened, weight));
+    }
     return weights;
   }
 
   async release(): Promise<void> {
     for (const pin of new Set(this.pinned.values())) pin.release();
-    await this.session.release();
+    for (const { session } of this.blocks) await session.release();
+  }
+
+  /** Runs the blocks that are needed; every value made is in the result, released by the caller. */
+  private async execute(
+    feeds: Feeds,
+    wanted: ReadonlySet<string>,
+    { changes = {}, kept }: RunOptions,
+  ): Promise<Map<string, OutputTensor>> {
+    const made = new Map<string, OutputTensor>();
+    const last = this.blocks.findLastIndex((b) => b.plan.outputs.some((name) => wanted.has(name)));
+    const first = kept ? this.firstBlock(changes, kept, wanted) : 0;
+    const lookUp = (name: string): Feed => {
+      const replaced = changes.replaced?.get(name);
+      if (replaced !== undefined) return lookUp(replaced);
+      const value = feeds[name] ?? made.get(name) ?? kept?.values.get(name);
+      if (!value) throw new Error(`No value of “${name}” reaches the block that reads it.`);
+      return value;
+    };
+    try {
+      for (let b = first; b <= last; b++) {
+        const { plan, session } = this.blocks[b];
+        const all: Record<string, Feed> = {};
+        for (const name of plan.inputs) all[name] = lookUp(name);
+        for (const { name } of plan.live) all[name] = changes.weights?.get(name) ?? this.pinned.get(name)!;
+        const crossing = b < last ? plan.crossing : [];
+        const names = new Set([...crossing, ...plan.outputs.filter((name) => wanted.has(name))]);
+        const outputs = await session.run(all, [...names]);
+        this.blockRuns++;
+        for (const [name, value] of Object.entries(outputs)) made.set(name, value);
+      }
+      return made;
+    } catch (error) {
+      for (const value of made.values()) value.release();
+      throw error;
+    }
+  }
+
+  /** The first block that must run: the first changed or asked-for one whose inputs are all kept. */
+  private firstBlock(changes: Changes, kept: KeptValues, wanted: ReadonlySet<string>): number {
+    const changed = this.blocks.findIndex(
+      ({ plan }) =>
+        plan.live.some((l) => changes.weights?.has(l.name)) ||
+        plan.crossing.some((name) => changes.replaced?.has(name)) ||
+        plan.outputs.some((name) => wanted.has(name)),
+    );
+    let first = Math.max(0, changed);
+    const available = (b: number) => {
+      const later = new Set<string>();
+      for (const { plan } of this.blocks.slice(b)) for (const name of plan.inputs) later.add(name);
+      return this.blocks
+        .slice(0, b)
+        .every(({ plan }) => plan.crossing.every((name) => !later.has(name) || kept.values.has(name)));
+    };
+    while (first > 0 && !available(first)) first--;
+    return first;
+  }
+}
+
+async function openBlock(opened: OpenedModel, plan: OpenBlock, sessions: SessionFactory): Promise<Session> {
+  const bytes = new Uint8Array(await composeOnnx(opened.model, plan.edits).toBlob().arrayBuffer());
+  const externals = await Promise.all(
+    plan.externals.map(async ({ path, tensor }) => ({ path, data: await tensorBlob(opened.model, tensor) })),
+  );
+  const scored = opened.scoreOutput?.name;
+  return sessions.create(bytes, {
+    externals,
+    keepOnDevice: plan.outputs.filter((name) => name !== scored),
+  });
+}
+
+async function pinOriginals(
+  opened: OpenedModel,
+  plans: readonly OpenBlock[],
+  sessions: SessionFactory,
+  pinned: Map<string, PinnedTensor>,
+  job: Job,
+): Promise<void> {
+  const byTensor = new Map<string, PinnedTensor>();
+  for (const { name, weight } of plans.flatMap((p) => p.live)) {
+    await job.check();
+    const { tensor, transposed, dims } = weight.source;
+    // An exporter may share one tensor between layers: pin it once.
+    const key = `${tensor.body.start}:${transposed}`;
+    let pin = byTensor.get(key);
+    if (!pin) {
+      const { data } = await readWeight(opened, weight);
+      pin = sessions.pin({ type: 'float32', dims, data });
+      byTensor.set(key, pin);
+    }
+    pinned.set(name, pin);
   }
 }
 

@@ -22,7 +22,11 @@ export async function scoreSplit(
   const losses: Float32Array[] = [];
   for (let b = 0; b < batches; b++) {
     const batch = dataset.batch(split, b, dataset.itemsPerBatch);
-    const outputs = await live.run(batch.feeds, [output], overrides);
+    const outputs = await live.run(
+      batch.feeds,
+      [output],
+      overrides ? { changes: { weights: overrides } } : {},
+    );
     const logits = (await outputs[output].read()) as Float32Array;
     losses.push(scoreBatch(logits, batch.targets));
     outputs[output].release();

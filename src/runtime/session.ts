@@ -46,6 +46,9 @@ export interface SessionOptions {
   readonly externals?: readonly ExternalTensor[];
 }
 
+/** What can be fed: a result of another session of the same factory too, which then is not copied off the device. */
+export type Feed = HostTensor | PinnedTensor | OutputTensor;
+
 export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
@@ -54,7 +57,7 @@ export interface Session {
    * @throws RuntimeFailure
    */
   run(
-    feeds: Readonly<Record<string, HostTensor | PinnedTensor>>,
+    feeds: Readonly<Record<string, Feed>>,
     outputs: readonly string[],
   ): Promise<Record<string, OutputTensor>>;
   release(): Promise<void>;

@@ -32,6 +32,10 @@ interface OrtPinned extends PinnedTensor {
   readonly tensor: Tensor;
 }
 
+interface OrtOutput extends OutputTensor {
+  readonly tensor: Tensor;
+}
+
 type FromGpuBuffer = (buffer: GPUBuffer, options: { dataType: string; dims: readonly number[] }) => Tensor;
 
 /** Sessions on the wasm provider (CPU). */
@@ -106,7 +110,7 @@ function createFactory(
       async run(feeds, outputs) {
         const tensors: Record<string, Tensor> = {};
         for (const [name, feed] of Object.entries(feeds)) {
-          tensors[name] = 'pinned' in feed ? (feed as OrtPinned).tensor : toTensor(feed);
+          tensors[name] = 'data' in feed ? toTensor(feed) : (feed as OrtPinned | OrtOutput).tensor;
         }
         try {
           const results = await session.run(tensors, outputs);
@@ -122,8 +126,9 @@ function createFactory(
   }
 }
 
-function wrapOutput(tensor: Tensor): OutputTensor {
+function wrapOutput(tensor: Tensor): OrtOutput {
   return {
+    tensor,
     type: tensor.type,
     dims: tensor.dims,
     ...(tensor.location === 'gpu-buffer' && { buffer: tensor.gpuBuffer as GPUBuffer }),

@@ -1,0 +1,33 @@
+/**
+ * Whole layers on the residual stream: where the layer of an FFN begins and ends.
+ *
+ * Why: the open model is cut there, and dropping a layer means that what enters it leaves it unchanged.
+ *
+ * Known limits: the last layer of a stack that normalises after the residual Add (post-LN) has no known end.
+ */
+import { residualAddOf } from './attention.ts';
+import type { FfnGroup, FfnSearch } from './ffn.ts';
+
+export interface LayerSpan {
+  /** The value that enters the layer: the residual stream before its attention. */
+  readonly input: string;
+  /** The value that leaves it: the stream as the next layer takes it. */
+  readonly output: string;
+}
+
+/** The span of each FFN's layer; undefined where it cannot be told. */
+export function layerSpans(group: FfnGroup, { index, constants }: FfnSearch): (LayerSpan | undefined)[] {
+  const entries = group.ffns.map((ffn) => {
+    if (ffn.attentionOutput === undefined) return undefined;
+    const add = residualAddOf(ffn.attentionOutput, index, constants);
+    return add?.stream;
+  });
+  return group.ffns.map((ffn, i) => {
+    const input = entries[i];
+    if (input === undefined || !ffn.residual) return undefined;
+    const next = entries[i + 1];
+    if (next !== undefined) return { input, output: next };
+    const preNorm = i > 0 && entries[i] === group.ffns[i - 1].residual?.output;
+    return preNorm ? { input, output: ffn.residual.output } : undefined;
+  });
+}
