@@ -7,7 +7,7 @@
  */
 import type { Targets } from '../data/dataset.ts';
 
-export type Metric = 'perplexity' | 'accuracy';
+export type Metric = 'perplexity' | 'strided-perplexity' | 'token-accuracy' | 'accuracy' | 'kl' | 'agreement';
 
 export interface Scored {
   readonly metric: Metric;

@@ -128,6 +128,7 @@ function ready(dataset: Dataset, metric: Metric): DataStage {
     ...(dataset.contextLength !== undefined && { contextLength: dataset.contextLength }),
     ...(dataset.contextSource !== undefined && { contextSource: dataset.contextSource }),
     metric,
+    metrics: dataset.kind === 'text' ? ['perplexity'] : ['accuracy'],
     notes: dataset.notes,
   };
   return { data, needs: [], dataset };

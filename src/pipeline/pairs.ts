@@ -8,15 +8,14 @@
  * projection alone loses more (method.md, trials).
  */
 import type { Permutation } from '../align/permutation.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { DataError } from '../data/errors.ts';
 import type { FfnGroup } from '../graph/ffn.ts';
 import type { Backend, Matrix, Pair } from '../kernels/backend.ts';
 import { type Correlation, createCorrelation } from '../similarity/correlation.ts';
 import { pairBytes, planPasses } from '../similarity/memory.ts';
+import type { StageContext } from './context.ts';
 import { toMatrix } from './features.ts';
-import type { LiveModel } from './live-model.ts';
 import { ACCUMULATOR_BUDGET } from './measure.ts';
-import type { Job } from './progress.ts';
 import type { SimilarityMatrix } from './types.ts';
 
 /** Solves one assignment; the composition root decides where (worker threads in the page). */
@@ -93,20 +92,16 @@ export class PairStore {
  * @param keep also measures again pairs whose correlation matrix is no longer kept
  */
 export async function alignPairs(
-  live: LiveModel,
+  { live, dataset, backend, solve, pairs: store, job }: StageContext,
   group: FfnGroup,
   wanted: readonly Pair[],
-  dataset: Dataset,
-  backend: Backend,
-  solve: AssignmentSolver,
-  store: PairStore,
-  job: Job,
   keep = false,
 ): Promise<void> {
   const missing = wanted.filter(
     ([r, j]) => r !== j && (!store.get(group.id, r, j) || (keep && !store.correlation(group.id, r, j))),
   );
   if (missing.length === 0) return;
+  if (!dataset) throw new DataError('Correlations need calibration data. Drop some under “Calibrate” first.');
   const features = group.gated ? 2 : 1;
   const passes = planPasses(missing, pairBytes(backend, group.dFf) * features, ACCUMULATOR_BUDGET);
   const batches = dataset.batches('calibrate', dataset.itemsPerBatch);

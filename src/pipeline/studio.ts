@@ -9,9 +9,10 @@ import type { Dataset } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
 import { type NamedBlob, type SplitName, sortFiles } from '../data/files.ts';
 import { pairedStandardError, type Scored } from '../evaluate/metric.ts';
-import type { Backend, Pair } from '../kernels/backend.ts';
+import type { Backend } from '../kernels/backend.ts';
 import { composeOnnx } from '../onnx/writer.ts';
 import type { SessionFactory } from '../runtime/session.ts';
+import type { StageContext } from './context.ts';
 import { addFiles, type DataFiles, NO_FILES, prepareData } from './data-stage.ts';
 import type { LiveModel } from './live-model.ts';
 import { measureSimilarity } from './measure.ts';
@@ -26,14 +27,22 @@ import type {
   DownloadResult,
   EngineSummary,
   EvaluationResult,
-  LayerWindow,
+  ExampleResult,
+  GenerateRequest,
+  LayerSet,
   MeasureResult,
   MergePlan,
   MergeResult,
+  Metric,
+  MetricChoice,
   OpenResult,
+  PlanRequest,
+  PlanResult,
   Saving,
+  SweepRequest,
+  SweepResult,
 } from './types.ts';
-import { buildVariant, layersOf, savingOf, type Variant } from './variant.ts';
+import { buildVariant, layersOf, releaseVariant, savingOf, type Variant } from './variant.ts';
 
 export interface StudioDeps {
   readonly engine: EngineSummary;
@@ -52,7 +61,8 @@ export class Studio {
   private files: DataFiles = NO_FILES;
   private askedLength: number | undefined;
   private dataset: Dataset | null = null;
-  private metric: 'perplexity' | 'accuracy' = 'perplexity';
+  private metric: Metric = 'perplexity';
+  private metricChoice: MetricChoice | undefined;
   private live: LiveModel | null = null;
   private readonly pairs = new PairStore();
   private readonly originalScores = new Map<SplitName, Scored>();
@@ -158,9 +168,7 @@ export class Studio {
     }
     if (reference === layer)
       throw new RangeError(`Layer ${layer} need not be aligned to itself. Choose two different layers.`);
-    const { backend, solve } = this.deps;
-    const live = await this.liveModel(job);
-    await alignPairs(live, group, [[reference, layer]], this.data(), backend, solve, this.pairs, job, true);
+    await alignPairs(await this.context(job), group, [[reference, layer]], true);
     const pair = this.pairs.get(groupId, reference, layer)!;
     return {
       groupId,
@@ -177,25 +185,21 @@ export class Studio {
   }
 
   /** What the windows would save, exactly. */
-  predict(windows: readonly LayerWindow[]): Saving {
+  predict(sets: readonly LayerSet[]): Saving {
     const opened = this.model();
-    return savingOf(opened, layersOf(opened, windows));
+    return savingOf(opened, layersOf(opened, sets));
   }
 
   async merge(plan: MergePlan, options: JobOptions = {}): Promise<MergeResult> {
     const job = new Job(options);
     const opened = this.model();
-    const windows = layersOf(opened, plan.windows);
+    const windows = layersOf(opened, plan.sets);
     const saving = savingOf(opened, windows);
     if (windows.length === 0) {
       this.setVariant(null);
       return { plan, saving, aligned: [], seconds: job.seconds };
     }
-    const { backend, solve } = this.deps;
-    const live = await this.liveModel(job);
-    const align = async (groupId: string, pairs: readonly Pair[]) =>
-      alignPairs(live, groupOf(opened, groupId), pairs, this.data(), backend, solve, this.pairs, job);
-    this.setVariant(await buildVariant(opened, live, plan, this.pairs, align, backend, job));
+    this.setVariant(await buildVariant(await this.context(job), plan));
     const groups = new Set(windows.map((w) => w.group));
     return { plan, saving, aligned: [...groups].map((g) => this.pairs.matrix(g)), seconds: job.seconds };
   }
@@ -223,7 +227,7 @@ export class Studio {
           output,
           job,
           'Scoring the merged model',
-          variant.overrides,
+          variant.changes,
         )
       : original;
     return {
@@ -236,6 +240,22 @@ export class Studio {
       seconds: job.seconds,
       engine: this.engine,
     };
+  }
+
+  setMetric(choice: MetricChoice): void {
+    this.metricChoice = choice;
+  }
+
+  async sweep(request: SweepRequest, options: JobOptions = {}): Promise<SweepResult> {
+    throw new DataError(`Not there yet: ${request.groupId} ${options}`);
+  }
+
+  async plan(request: PlanRequest, options: JobOptions = {}): Promise<PlanResult> {
+    throw new DataError(`Not there yet: ${request.groupId} ${options}`);
+  }
+
+  async examples(request: GenerateRequest, options: JobOptions = {}): Promise<ExampleResult> {
+    throw new DataError(`Not there yet: ${request.prompt} ${options}`);
   }
 
   /** The current variant as a file; with nothing merged, the input byte for byte, composed by the writer. */
@@ -296,8 +316,14 @@ export class Studio {
     return checked.live;
   }
 
+  private async context(job: Job): Promise<StageContext> {
+    const { backend, solve } = this.deps;
+    const live = await this.liveModel(job);
+    return { opened: this.model(), live, dataset: this.dataset, backend, solve, pairs: this.pairs, job };
+  }
+
   private setVariant(variant: Variant | null): void {
-    for (const pin of new Set(this.variant?.overrides.values())) pin.release();
+    releaseVariant(this.variant);
     this.variant = variant;
   }
 

@@ -83,12 +83,26 @@ export interface DataSummary {
   /** Text only: tokens a chunk, and where that number came from (a sentence). */
   readonly contextLength?: number;
   readonly contextSource?: string;
+  /** The metric chosen from the model and the data. */
   readonly metric: Metric;
+  /** All that can be chosen. */
+  readonly metrics: readonly Metric[];
   /** Sentences. */
   readonly notes: readonly string[];
 }
 
-export type Metric = 'perplexity' | 'accuracy';
+/**
+ * `perplexity`: on chunks; `strided-perplexity`: sliding window; `token-accuracy`: next token; `accuracy`: of classes;
+ * `kl`: mean KL(original ‖ merged) of the output distributions, in nats; `agreement`: share of equal top-1 outputs.
+ */
+export type Metric = 'perplexity' | 'strided-perplexity' | 'token-accuracy' | 'accuracy' | 'kl' | 'agreement';
+
+/** A metric and its settings. */
+export interface MetricChoice {
+  readonly metric: Metric;
+  /** Tokens that the window moves, for `strided-perplexity`. */
+  readonly stride?: number;
+}
 
 /** Something that is missing before the next step can run, with the sentence that asks for it. */
 export interface Need {
@@ -112,6 +126,8 @@ export interface Progress {
   readonly label: string;
   /** Estimated seconds left; absent until known. */
   readonly secondsLeft?: number;
+  /** A result of the job that is there already. */
+  readonly partial?: { readonly sweep: SweepEntry };
 }
 
 export type SimilarityKind = 'cka' | 'cka-debiased' | 'aligned' | 'attention';
@@ -151,20 +167,31 @@ export interface AlignmentResult {
   readonly matrix: SimilarityMatrix;
 }
 
-export type MergeMethodId = 'permute' | 'vanilla' | 'copy';
+/**
+ * Ways to remove R FFNs. `random` merges by permutation at random windows of the same sizes (seeded); `ffn-drop`
+ * leaves out all FFNs of a set but its first; `layer-drop` leaves out as many whole layers, chosen by evaluation.
+ */
+export type MergeMethodId = 'permute' | 'vanilla' | 'copy' | 'random' | 'ffn-drop' | 'layer-drop';
 export type ReferenceChoice = 'first' | 'middle' | 'last';
 
-/** 0-based, inclusive, in execution order. */
-export interface LayerWindow {
+/** Terms of the alignment score; several are summed with equal weights (method.md, last section). */
+export type ScoreTerm = 'preactivation' | 'gate' | 'hidden' | 'input-weights' | 'output-weights';
+/** `default`: pre-activation, and gate beside it for gated FFNs. `best`: the sums that are tried, chosen on select. */
+export type ScoreChoice = readonly ScoreTerm[] | 'default' | 'best';
+
+/** Layers of a group that share one FFN: two or more, ascending, not always adjacent. 0-based, execution order. */
+export interface LayerSet {
   readonly groupId: string;
-  readonly first: number;
-  readonly last: number;
+  readonly layers: readonly number[];
 }
 
 export interface MergePlan {
-  readonly windows: readonly LayerWindow[];
+  readonly sets: readonly LayerSet[];
   readonly method: MergeMethodId;
   readonly reference: ReferenceChoice;
+  readonly score: ScoreChoice;
+  /** For `random`. */
+  readonly seed?: number;
 }
 
 export interface Saving {
@@ -175,7 +202,10 @@ export interface Saving {
 }
 
 export interface MergeResult {
+  /** As it was carried out: sets drawn at random, layers chosen by evaluation and the best score are filled in. */
   readonly plan: MergePlan;
+  /** For `layer-drop`: the layers left out. */
+  readonly droppedLayers?: readonly number[];
   readonly saving: Saving;
   /** The group's `aligned` matrices, with the pairs that this merge measured filled in. */
   readonly aligned: readonly SimilarityMatrix[];
@@ -190,6 +220,7 @@ export interface Score {
 
 export interface EvaluationResult {
   readonly metric: Metric;
+  readonly stride?: number;
   readonly split: SplitName;
   readonly original: number;
   readonly merged: number;
@@ -203,4 +234,116 @@ export interface EvaluationResult {
 export interface DownloadResult {
   readonly blob: Blob;
   readonly fileName: string;
+}
+
+/** Every window of the given widths of one group, merged and scored on the select split. */
+export interface SweepRequest {
+  readonly groupId: string;
+  readonly widths: readonly number[];
+  readonly method: 'permute' | 'vanilla' | 'copy';
+  readonly reference: ReferenceChoice;
+  readonly score: ScoreChoice;
+}
+
+export interface SweepEntry {
+  readonly groupId: string;
+  readonly first: number;
+  readonly last: number;
+  /** Raw metric on the select split. */
+  readonly value: number;
+  readonly original: number;
+  /** Paired, of value − original. */
+  readonly standardError: number;
+  readonly bytesAfter: number;
+  /** Blocks of the model that were run for it, over all batches; 0 where it came from the cache. */
+  readonly blockRuns: number;
+}
+
+export interface SweepResult {
+  readonly request: SweepRequest;
+  readonly metric: Metric;
+  readonly samples: number;
+  /** Best first. */
+  readonly entries: readonly SweepEntry[];
+  /** How well each similarity measure predicts the damage. */
+  readonly predictions: readonly Prediction[];
+  readonly seconds: number;
+  /** Blocks that one plain run of the split takes, for comparison. */
+  readonly plainBlockRuns: number;
+}
+
+/** Rank correlation (Spearman) between a similarity of a window and the damage of merging it. */
+export interface Prediction {
+  readonly measure: SimilarityKind;
+  /** −1 … 1; NaN where it is not defined. Negative = more alike, less damage. */
+  readonly rho: number;
+  /** Windows that it was computed on. */
+  readonly count: number;
+}
+
+/** A proposal of the interval programme. */
+export interface PlanCandidate {
+  readonly sets: readonly LayerSet[];
+  /** Sum over the sets of measured or estimated damage, in the metric's loss (nats for perplexity, error for accuracy). */
+  readonly estimate: number;
+  /** Raw metric on the select split, merged as a whole. */
+  readonly value: number;
+  readonly bytesAfter: number;
+}
+
+export interface PlanResult {
+  readonly removed: number;
+  readonly metric: Metric;
+  readonly original: number;
+  /** Best first, by value. */
+  readonly candidates: readonly PlanCandidate[];
+  /** A sentence: what the estimate is made of. */
+  readonly rule: string;
+  readonly seconds: number;
+}
+
+export interface PlanRequest {
+  readonly groupId: string;
+  /** FFNs to remove; or the share of the file's bytes that the result may have at most (0 … 1). */
+  readonly target: { readonly removed: number } | { readonly size: number };
+  readonly method: 'permute' | 'vanilla' | 'copy';
+  readonly reference: ReferenceChoice;
+  readonly score: ScoreChoice;
+}
+
+export interface GenerateRequest {
+  readonly prompt: string;
+  readonly tokens: number;
+  /** 0 = greedy. */
+  readonly temperature: number;
+  readonly seed: number;
+}
+
+/** Original and current variant side by side. */
+export type ExampleResult =
+  | { readonly kind: 'text'; readonly prompt: string; readonly original: string; readonly merged: string }
+  | { readonly kind: 'images'; readonly items: readonly ImageExample[] }
+  | { readonly kind: 'tokens'; readonly items: readonly TokenExample[] };
+
+export interface ImageExample {
+  readonly width: number;
+  readonly height: number;
+  /** RGBA, row-major. */
+  readonly pixels: Uint8ClampedArray;
+  readonly label: number;
+  readonly original: ClassGuess;
+  readonly merged: ClassGuess;
+}
+
+export interface ClassGuess {
+  readonly label: number;
+  readonly probability: number;
+}
+
+/** What follows a piece of text, by probability. */
+export interface TokenExample {
+  readonly context: string;
+  readonly truth: string;
+  readonly original: readonly { readonly token: string; readonly probability: number }[];
+  readonly merged: readonly { readonly token: string; readonly probability: number }[];
 }

@@ -8,14 +8,21 @@ import type {
   DownloadResult,
   EngineSummary,
   EvaluationResult,
-  LayerWindow,
+  ExampleResult,
+  GenerateRequest,
+  LayerSet,
   MeasureResult,
   MergePlan,
   MergeResult,
+  MetricChoice,
   OpenResult,
+  PlanRequest,
+  PlanResult,
   Progress,
   Saving,
   SplitName,
+  SweepRequest,
+  SweepResult,
 } from '../pipeline/types.ts';
 
 export interface CallOptions {
@@ -42,12 +49,20 @@ export interface StudioApi {
     layer: number,
     options?: CallOptions,
   ): Promise<AlignmentResult>;
-  /** What windows would save; instant, from the file's structure. */
-  predict(windows: readonly LayerWindow[], options?: CallOptions): Promise<Saving>;
-  /** Merges the windows; the result becomes the current variant. Empty windows give the original back. */
+  /** What a merge would save; instant, from the file's structure. */
+  predict(sets: readonly LayerSet[], options?: CallOptions): Promise<Saving>;
+  /** Carries out the plan; the result becomes the current variant. No sets give the original back. */
   merge(plan: MergePlan, options?: CallOptions): Promise<MergeResult>;
   /** Original and current variant on a split. */
   evaluate(split: SplitName, options?: CallOptions): Promise<EvaluationResult>;
+  /** Chooses the metric of evaluations, sweeps and plans; scores of other metrics stay in the cache. */
+  setMetric(choice: MetricChoice, options?: CallOptions): Promise<void>;
+  /** Scores all windows of the widths; each entry is also told as it is done (`progress.partial`). A cancelled sweep keeps them. */
+  sweep(request: SweepRequest, options?: CallOptions): Promise<SweepResult>;
+  /** The interval programme: proposes several small groups, scores the ten best whole. */
+  plan(request: PlanRequest, options?: CallOptions): Promise<PlanResult>;
+  /** Original and current variant on real outputs: generated text, predictions on images of the report split. */
+  examples(request: GenerateRequest, options?: CallOptions): Promise<ExampleResult>;
   /** The current variant as a file (with no merge: the input, byte for byte, composed by the writer). */
   download(options?: CallOptions): Promise<DownloadResult>;
 }

@@ -99,9 +99,13 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
     setContextLength: (tokens, o) => call('setContextLength', [tokens], o),
     measure: (o) => call('measure', [], o),
     alignment: (groupId, reference, layer, o) => call('alignment', [groupId, reference, layer], o),
-    predict: (windows, o) => call('predict', [windows], o),
+    predict: (sets, o) => call('predict', [sets], o),
     merge: (plan, o) => call('merge', [plan], o),
     evaluate: (split, o) => call('evaluate', [split], o),
+    setMetric: (choice, o) => call('setMetric', [choice], o),
+    sweep: (request, o) => call('sweep', [request], o),
+    plan: (request, o) => call('plan', [request], o),
+    examples: (request, o) => call('examples', [request], o),
     download: (o) => call('download', [], o),
   };
 }

@@ -7,7 +7,15 @@
 
 import type { JobOptions } from '../pipeline/progress.ts';
 import { Studio } from '../pipeline/studio.ts';
-import type { LayerWindow, MergePlan, SplitName } from '../pipeline/types.ts';
+import type {
+  GenerateRequest,
+  LayerSet,
+  MergePlan,
+  MetricChoice,
+  PlanRequest,
+  SplitName,
+  SweepRequest,
+} from '../pipeline/types.ts';
 import type { GpuPreference } from './api.ts';
 import { createAssignmentPool } from './assignment-pool.ts';
 import { createEngine, type Engine } from './engine.ts';
@@ -43,9 +51,13 @@ const handlers: Record<Method, Handler> = {
   measure: async (o) => (await ready()).measure(o),
   alignment: async (o, [group, reference, layer]: readonly never[]) =>
     (await ready()).alignment(group, reference, layer, o),
-  predict: async (_, [windows]: readonly LayerWindow[][]) => (await ready()).predict(windows),
+  predict: async (_, [sets]: readonly LayerSet[][]) => (await ready()).predict(sets),
   merge: async (o, [plan]: readonly MergePlan[]) => (await ready()).merge(plan, o),
   evaluate: async (o, [split]: readonly SplitName[]) => (await ready()).evaluate(split, o),
+  setMetric: async (_, [choice]: readonly MetricChoice[]) => (await ready()).setMetric(choice),
+  sweep: async (o, [request]: readonly SweepRequest[]) => (await ready()).sweep(request, o),
+  plan: async (o, [request]: readonly PlanRequest[]) => (await ready()).plan(request, o),
+  examples: async (o, [request]: readonly GenerateRequest[]) => (await ready()).examples(request, o),
   download: async () => (await ready()).download(),
 };
 
