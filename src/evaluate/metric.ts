@@ -1,98 +1,178 @@
 /**
- * Perplexity and accuracy of a split, with what a paired comparison needs.
+ * Metrics of a split, with what a paired comparison of two models needs (method.md, Metrics).
  *
- * Perplexity = exp(mean NLL of the scored tokens), NLL by a stable log-softmax in f64 (method.md, Metrics).
- * A score keeps one loss a scored item (token NLL; 0 or 1 for a class), so that two models that saw the same items
- * can be compared with a paired standard error.
+ * Every metric is a mean over scored items (tokens, positions or images); a score keeps the value of each item, so
+ * that two models that saw the same items can be compared with a paired standard error:
+ * - `perplexity`, `strided-perplexity`: exp(mean NLL), NLL = log Σ exp(z) − z[target] in nats; the two differ only in
+ *   the dataset's windows and in the positions that its targets score;
+ * - `token-accuracy`, `accuracy`: 1 where the largest logit is the target's;
+ * - `kl`: KL(original ‖ model) = Σ p (log p − log q) in nats, over all positions (or images), without targets;
+ * - `agreement`: 1 where the original and the model have the same largest logit.
+ * Logits are f32; log-softmax is taken in f64 after subtracting the maximum. Of equal logits the lowest id wins.
+ *
+ * Known limits: outputs are taken as logits, not as probabilities; neighbouring tokens are counted as independent in
+ * the standard error, which therefore is somewhat small for text.
  */
 import type { Targets } from '../data/dataset.ts';
+import { argmax, divergence, logSumExp } from './softmax.ts';
 
 export type Metric = 'perplexity' | 'strided-perplexity' | 'token-accuracy' | 'accuracy' | 'kl' | 'agreement';
 
 export interface Scored {
   readonly metric: Metric;
   readonly value: number;
-  /** Scored tokens or images. */
+  /** Scored tokens, positions or images. */
   readonly samples: number;
-  /** Per scored item: NLL of the token, or 1 for a right class and 0 for a wrong one. */
+  /** Per scored item: NLL or KL in nats, or 1 for a hit and 0 for a miss. */
   readonly items: Float32Array;
 }
 
-/**
- * Losses of one batch.
- * @param logits row-major [items × length × vocabulary] for next-token targets, [items × classes] for classes
- * @throws RangeError where the logits do not have the targets' shape
- */
-export function scoreBatch(logits: Float32Array, targets: Targets): Float32Array {
-  return targets.kind === 'next-token' ? tokenLosses(logits, targets) : classHits(logits, targets.labels);
+/** Whether the metric compares a model's outputs with the original's, which then must be given. */
+export function needsOriginal(metric: Metric): boolean {
+  return metric === 'kl' || metric === 'agreement';
 }
 
-/** The score of all batches together. */
+export function higherIsBetter(metric: Metric): boolean {
+  return metric === 'token-accuracy' || metric === 'accuracy' || metric === 'agreement';
+}
+
+/**
+ * One value a scored item, in order of items and positions.
+ * @param logits row-major [items × length × vocabulary] for next-token targets, else [items × classes]
+ * @param original the original's logits on the same feeds, for `kl` and `agreement`
+ * @throws RangeError where logits and targets have other shapes, or the metric does not fit the targets
+ */
+export function scoreBatch(
+  metric: Metric,
+  logits: Float32Array,
+  targets: Targets,
+  original?: Float32Array,
+): Float32Array {
+  const rows = rowsOf(targets);
+  const width = logits.length / rows;
+  if (!Number.isInteger(width) || width < 1) {
+    throw new RangeError(`${logits.length} logits do not fit ${describe(targets)}.`);
+  }
+  if (needsOriginal(metric)) {
+    if (!original) throw new RangeError(`The metric ${metric} needs the original's outputs.`);
+    if (original.length !== logits.length) {
+      throw new RangeError(
+        `The original gave ${original.length} logits and the model ${logits.length}; they cannot be compared.`,
+      );
+    }
+    const compare =
+      metric === 'kl'
+        ? (from: number) => divergence(original, logits, from, width)
+        : (from: number) => (argmax(original, from, width) === argmax(logits, from, width) ? 1 : 0);
+    return Float32Array.from({ length: rows }, (_, row) => compare(row * width));
+  }
+  if (metric === 'accuracy') {
+    if (targets.kind !== 'class') throw new RangeError('Accuracy needs a label for each image.');
+    return Float32Array.from(targets.labels, (label, i) => hit(logits, i * width, width, label));
+  }
+  if (targets.kind !== 'next-token') throw new RangeError(`The metric ${metric} needs text.`);
+  const value =
+    metric === 'token-accuracy'
+      ? hit
+      : (z: Float32Array, from: number, count: number, id: number) =>
+          logSumExp(z, from, count) - z[from + id];
+  return eachScored(targets, (row, id) => value(logits, row * width, width, id));
+}
+
+/** The score of all batches together. NaN where nothing was scored. */
 export function combine(batches: readonly Float32Array[], metric: Metric): Scored {
   const samples = batches.reduce((n, b) => n + b.length, 0);
   const items = new Float32Array(samples);
   let at = 0;
-  let sum = 0;
   for (const batch of batches) {
     items.set(batch, at);
     at += batch.length;
-    for (const v of batch) sum += v;
   }
-  const mean = sum / samples;
-  return { metric, value: metric === 'perplexity' ? Math.exp(mean) : mean, samples, items };
+  const mean = meanOf(items);
+  return { metric, value: isPerplexity(metric) ? Math.exp(mean) : mean, samples, items };
+}
+
+/** The score of the original where the metric compares with it: no divergence, full agreement. */
+export function scoreOfItself(metric: 'kl' | 'agreement', samples: number): Scored {
+  const value = metric === 'kl' ? 0 : 1;
+  return { metric, value, samples, items: new Float32Array(samples).fill(value) };
 }
 
 /**
- * Standard error of merged − original in the metric's own unit, paired over items.
+ * Standard error of merged − original in the metric's own unit, paired over items; NaN for fewer than two.
  * For perplexity the error of the mean NLL difference is scaled by the merged perplexity (delta method).
+ * @throws RangeError where the scores are not of the same items
  */
 export function pairedStandardError(original: Scored, merged: Scored): number {
+  checkPair(original, merged);
   const n = original.samples;
-  if (n !== merged.samples) throw new RangeError('A paired error needs the same items in both scores.');
   if (n < 2) return Number.NaN;
+  const a = original.items;
+  const b = merged.items;
   let mean = 0;
-  for (let k = 0; k < n; k++) mean += merged.items[k] - original.items[k];
+  for (let k = 0; k < n; k++) mean += b[k] - a[k];
   mean /= n;
   let variance = 0;
-  for (let k = 0; k < n; k++) variance += (merged.items[k] - original.items[k] - mean) ** 2;
+  for (let k = 0; k < n; k++) variance += (b[k] - a[k] - mean) ** 2;
   const error = Math.sqrt(variance / (n - 1) / n);
-  return merged.metric === 'perplexity' ? error * merged.value : error;
+  return isPerplexity(merged.metric) ? error * merged.value : error;
 }
 
-function tokenLosses(
-  logits: Float32Array,
-  { ids, items, length }: Targets & { kind: 'next-token' },
-): Float32Array {
-  const vocabulary = logits.length / (items * length);
-  if (!Number.isInteger(vocabulary)) {
-    throw new RangeError(`${logits.length} logits do not fit ${items} chunks of ${length} tokens.`);
+/**
+ * What merging cost, lower is better, 0 for no change: nats a token for perplexities, the increase of the error for
+ * accuracies, the divergence itself, 1 − agreement. Adds up better over merges than the metric itself does.
+ * @throws RangeError where the scores are not of the same items
+ */
+export function damage(original: Scored, merged: Scored): number {
+  checkPair(original, merged);
+  const change = meanOf(merged.items) - meanOf(original.items);
+  return higherIsBetter(merged.metric) ? -change : change;
+}
+
+function checkPair(original: Scored, merged: Scored): void {
+  if (original.metric !== merged.metric || original.samples !== merged.samples) {
+    throw new RangeError('Two scores can only be compared on the same metric and the same items.');
   }
-  const losses = new Float32Array(items * (length - 1));
+}
+
+function isPerplexity(metric: Metric): boolean {
+  return metric === 'perplexity' || metric === 'strided-perplexity';
+}
+
+function meanOf(items: Float32Array): number {
+  let sum = 0;
+  for (const v of items) sum += v;
+  return sum / items.length;
+}
+
+function hit(logits: Float32Array, from: number, count: number, id: number): number {
+  return argmax(logits, from, count) === id ? 1 : 0;
+}
+
+/** Distributions in the logits: one a position, or one an image. */
+function rowsOf(targets: Targets): number {
+  if (targets.kind === 'next-token') return targets.items * targets.length;
+  return targets.kind === 'class' ? targets.labels.length : targets.items;
+}
+
+function describe(targets: Targets): string {
+  return targets.kind === 'next-token'
+    ? `${targets.items} chunks of ${targets.length} tokens`
+    : `${rowsOf(targets)} images`;
+}
+
+/** Calls `value` with the row that predicts, and the id that comes next, for each position that is scored. */
+function eachScored(
+  { ids, items, length, from }: Targets & { kind: 'next-token' },
+  value: (row: number, id: number) => number,
+): Float32Array {
+  const first = (i: number) => Math.max(1, from?.[i] ?? 1);
+  let count = 0;
+  for (let i = 0; i < items; i++) count += Math.max(0, length - first(i));
+  const out = new Float32Array(count);
   let k = 0;
   for (let i = 0; i < items; i++) {
-    for (let t = 0; t + 1 < length; t++) {
-      const from = (i * length + t) * vocabulary;
-      losses[k++] = logSumExp(logits, from, vocabulary) - logits[from + ids[i * length + t + 1]];
-    }
+    for (let t = first(i); t < length; t++) out[k++] = value(i * length + t - 1, ids[i * length + t]);
   }
-  return losses;
-}
-
-function logSumExp(values: Float32Array, from: number, count: number): number {
-  let max = Number.NEGATIVE_INFINITY;
-  for (let v = from; v < from + count; v++) if (values[v] > max) max = values[v];
-  let sum = 0;
-  for (let v = from; v < from + count; v++) sum += Math.exp(values[v] - max);
-  return max + Math.log(sum);
-}
-
-function classHits(logits: Float32Array, labels: Int32Array): Float32Array {
-  const classes = logits.length / labels.length;
-  if (!Number.isInteger(classes))
-    throw new RangeError(`${logits.length} logits do not fit ${labels.length} images.`);
-  return Float32Array.from(labels, (label, i) => {
-    let best = 0;
-    for (let c = 1; c < classes; c++) if (logits[i * classes + c] > logits[i * classes + best]) best = c;
-    return best === label ? 1 : 0;
-  });
+  return out;
 }
