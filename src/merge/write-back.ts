@@ -36,7 +36,6 @@ export function tieFfns(search: FfnSearch, tied: readonly TiedFfn[]): WriteBack 
   const renamed = new Map<NodeInfo, string[]>();
   const tensors = new Map<TensorInfo, NewTensor | 'drop'>();
   const addInitializers: NewTensor[] = [];
-  let added = 0;
   const rename = (weight: FfnWeight, name: string) => {
     const names = renamed.get(weight.node) ?? [...weight.node.inputs];
     names[weight.input] = name;
@@ -65,35 +64,35 @@ export function tieFfns(search: FfnSearch, tied: readonly TiedFfn[]): WriteBack 
       for (const member of members) rename(member, name);
       const contents = value ?? new Float32Array(elementCount(anchor.source.dims));
       addInitializers.push(newTensor(name, tensor, contents, anchor.source.dims));
-      added += contents.length;
     }
   }
 
   const gone = orphans(index, renamed);
   const nodes = new Map<NodeInfo, { inputs: readonly string[] } | 'drop'>();
   for (const [node, inputs] of renamed) nodes.set(node, { inputs });
-  let dropped = 0;
-  const count = (tensor: TensorInfo) => {
-    if (isFloatType(tensor.dataType) && tensor.dims.length > 0) dropped += elementCount(tensor.dims);
+  for (const node of gone.nodes) nodes.set(node, 'drop');
+  for (const tensor of gone.initializers) tensors.set(tensor, 'drop');
+  const edits = {
+    tensors,
+    nodes,
+    addInitializers,
+    dropInputs: new Set([...gone.initializers].map((t) => t.name).filter((n) => index.inputs.has(n))),
   };
-  for (const node of gone.nodes) {
-    nodes.set(node, 'drop');
-    const held = node.attributes.get('value')?.t;
-    if (held) count(held);
-  }
-  for (const tensor of gone.initializers) {
-    tensors.set(tensor, 'drop');
-    count(tensor);
-  }
-  return {
-    edits: {
-      tensors,
-      nodes,
-      addInitializers,
-      dropInputs: new Set([...gone.initializers].map((t) => t.name).filter((n) => index.inputs.has(n))),
-    },
-    parametersSaved: dropped - added,
+  return { edits, parametersSaved: parametersRemoved(edits) };
+}
+
+/** Elements of the floating-point tensors (rank ≥ 1) that edits take out of a model, less those that they add. */
+export function parametersRemoved({ tensors, nodes, addInitializers }: ModelEdits): number {
+  let removed = 0;
+  const count = (t: Pick<TensorInfo, 'dataType' | 'dims'> | undefined, sign: number) => {
+    if (t && isFloatType(t.dataType) && t.dims.length > 0) removed += sign * elementCount(t.dims);
   };
+  for (const [node, edit] of nodes ?? []) {
+    if (edit === 'drop') count(node.attributes.get('value')?.t, 1);
+  }
+  for (const [tensor, edit] of tensors ?? []) if (edit === 'drop') count(tensor, 1);
+  for (const tensor of addInitializers ?? []) count(tensor, -1);
+  return removed;
 }
 
 /** Whether every use of a value, and of the tensor behind it, is one of `mine` (`node:input`). */

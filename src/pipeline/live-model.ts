@@ -84,7 +84,7 @@ export class LiveModel {
   }
 
   /**
-   * Makes the sessions. Taps are the pre-activations, FFN outputs and attention outputs of all groups.
+   * Makes the sessions. Taps are the pre-activations, hidden units, FFN outputs and attention outputs of all groups.
    * @throws OnnxError, RuntimeFailure
    */
   static async create(opened: OpenedModel, sessions: SessionFactory, job: Job): Promise<LiveModel> {
@@ -265,10 +265,11 @@ async function pinOriginals(
 export function tapsOf(ffn: {
   preActivation: string;
   gatePreActivation?: string;
+  hidden: string;
   output: string;
   attentionOutput?: string;
 }): string[] {
-  return [ffn.preActivation, ffn.gatePreActivation, ffn.output, ffn.attentionOutput].filter(
+  return [ffn.preActivation, ffn.gatePreActivation, ffn.hidden, ffn.output, ffn.attentionOutput].filter(
     (v) => v !== undefined,
   );
 }

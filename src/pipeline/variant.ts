@@ -5,7 +5,7 @@ import type { WeightRole } from '../graph/ffn.ts';
 import type { Pair } from '../kernels/backend.ts';
 import { mergeMethods } from '../merge/method.ts';
 import { checkSets, formatSet, referencePosition } from '../merge/sets.ts';
-import { type TiedFfn, tieFfns } from '../merge/write-back.ts';
+import { parametersRemoved, type TiedFfn, tieFfns } from '../merge/write-back.ts';
 import type { ModelEdits } from '../onnx/types.ts';
 import { composeOnnx } from '../onnx/writer.ts';
 import type { PinnedTensor } from '../runtime/session.ts';
@@ -21,7 +21,20 @@ export interface Variant {
   readonly tied: readonly TiedFfn[];
   readonly edits: ModelEdits;
   readonly changes: Changes;
+  /** For `ffn-drop`: per group, the layers whose FFN is left out. */
+  readonly droppedFfns?: readonly LayerRefs[];
+  /** For `layer-drop`: per group, the layers left out. */
+  readonly droppedLayers?: readonly LayerRefs[];
 }
+
+/** Layers of a group, ascending; one or more. */
+export interface LayerRefs {
+  readonly groupId: string;
+  readonly layers: readonly number[];
+}
+
+/** Scores weights on the select split: lower is better. It is given a quiet job; it need not tell progress. */
+export type Evaluate = (changes: Changes) => Promise<number>;
 
 /**
  * The layers of each set.
@@ -41,15 +54,35 @@ export function layersOf(opened: OpenedModel, sets: readonly LayerSet[]): TiedFf
   }));
 }
 
-/** What tying saves, exactly: the size of the composed file, which need not be made for that. */
-export function savingOf({ model, search }: OpenedModel, tied: readonly TiedFfn[]): Saving {
-  const { edits, parametersSaved } = tieFfns(search, tied);
-  const bytesAfter = composeOnnx(model, edits).size;
-  return { parametersSaved, bytesSaved: model.size - bytesAfter, bytesBefore: model.size, bytesAfter };
+/**
+ * What a variant saves, exactly: from the size of the composed file, which need not be made for that.
+ * @param what a variant, or only sets that are to be tied
+ */
+export function savingOf(
+  { model, search }: OpenedModel,
+  { tied, edits }: { readonly tied: readonly TiedFfn[]; readonly edits?: ModelEdits },
+): Saving {
+  const plan = edits ?? tieFfns(search, tied).edits;
+  const bytesAfter = composeOnnx(model, plan).size;
+  return {
+    parametersSaved: parametersRemoved(plan),
+    bytesSaved: model.size - bytesAfter,
+    bytesBefore: model.size,
+    bytesAfter,
+  };
 }
 
-/** Carries out a plan. @throws RangeError for sets that cannot be merged, DataError where data is needed */
-export async function buildVariant(context: StageContext, plan: MergePlan): Promise<Variant> {
+/**
+ * Carries out a plan.
+ * @param evaluate for `layer-drop` and the score “best”, which are chosen by evaluation
+ * @throws RangeError for sets that cannot be merged, DataError where data is needed
+ */
+export async function buildVariant(
+  context: StageContext,
+  plan: MergePlan,
+  evaluate?: Evaluate,
+): Promise<Variant> {
+  if (evaluate && plan.score === 'best') throw new RangeError('The score “best” is not there yet.');
   const { opened, live, backend, pairs, job } = context;
   if (plan.method === 'random' || plan.method === 'ffn-drop' || plan.method === 'layer-drop') {
     throw new RangeError(`The method “${plan.method}” is not there yet.`);
