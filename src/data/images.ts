@@ -2,14 +2,17 @@
  * Images and labels from .npy files, with the preprocessor's rescaling and normalisation.
  *
  * Images are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W], or floats already normalised in the model's own shape.
+ * Labels are optional: without any, models can only be compared with each other.
  *
  * Known limits: no resizing yet; images must have the size that the model takes.
  */
 import { DataType } from '../tensor/dtype.ts';
 import type { Batch, Dataset } from './dataset.ts';
+import { digestOf } from './digest.ts';
 import { DataError } from './errors.ts';
-import { type NamedBlob, type SplitName, splitOf } from './files.ts';
+import { type NamedBlob, SPLITS, type SplitName, splitOf } from './files.ts';
 import { type NpyArray, parseNpy } from './npy.ts';
+import { type Pixels, pictureOf } from './picture.ts';
 import { splitItems } from './split.ts';
 
 export interface ImageInput {
@@ -26,15 +29,9 @@ interface Preprocessor {
   readonly std: readonly number[];
 }
 
-/** One image: a view of its pixels, and how to read them. */
-interface Item {
-  readonly pixels: ArrayLike<number | bigint>;
-  readonly bytes: boolean;
-  readonly channelsLast: boolean;
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-  readonly label: number;
+/** One image, with its label where it has one. */
+interface Item extends Pixels {
+  readonly label?: number;
 }
 
 const IMAGES_PER_BATCH = 50;
@@ -52,10 +49,12 @@ export async function createImageDataset(
     throw new DataError(`The input “${input.name}” is not f32; images cannot be fed to it yet.`);
   }
   const preprocessor = await readPreprocessor(preprocessorFile);
+  const labelled = labels.length > 0;
   const named: Partial<Record<SplitName, Item[]>> = {};
   const unnamed: Item[] = [];
   for (const file of images) {
-    const items = await readItems(file, labelsFor(file, labels, images.length), input);
+    const labelFile = labelled ? labelsFor(file, labels, images.length) : undefined;
+    const items = await readItems(file, labelFile, input);
     const split = splitOf(file.name);
     if (split) named[split] = [...(named[split] ?? []), ...items];
     else unnamed.push(...items);
@@ -65,17 +64,64 @@ export async function createImageDataset(
   return {
     kind: 'images',
     unit: 'images',
-    key: `images:${images.map((f) => `${f.name}/${f.size}`).join(',')}`,
+    key: await keyOf(splits, input, preprocessor, labelled),
     rule,
-    notes: preprocessorFile
-      ? []
-      : ['No preprocessor_config.json: pixels of 0–255 are scaled to 0–1 and not normalised.'],
+    notes: [
+      ...(preprocessorFile
+        ? []
+        : ['No preprocessor_config.json: pixels of 0–255 are scaled to 0–1 and not normalised.']),
+      ...(labelled
+        ? []
+        : [
+            'There are no labels, so a merged model is compared with the original’s outputs. Drop labels as .npy to measure accuracy.',
+          ]),
+    ],
+    labelled,
     itemsPerBatch: fixed ?? IMAGES_PER_BATCH,
     size: (split) => ({ items: splits[split].length, scored: splits[split].length }),
     batches: (split, most) => Math.ceil(splits[split].length / most),
     batch: (split, index, most) =>
-      makeBatch(splits[split].slice(index * most, (index + 1) * most), input, preprocessor),
+      makeBatch(splits[split].slice(index * most, (index + 1) * most), input, preprocessor, labelled),
+    picture(split, index) {
+      const item = splits[split][index];
+      if (!item) throw new RangeError(`The split ${split} has no image ${index}.`);
+      return { ...pictureOf(item), ...(item.label !== undefined && { label: item.label }) };
+    },
   };
+}
+
+function keyOf(
+  splits: Readonly<Record<SplitName, readonly Item[]>>,
+  input: ImageInput,
+  preprocessor: Preprocessor,
+  labelled: boolean,
+): Promise<string> {
+  const items = SPLITS.flatMap((s) => splits[s]);
+  const labels = Int32Array.from(items, (item) => item.label ?? -1);
+  return digestOf([...items.map((item) => item.pixels), labels], {
+    kind: 'images',
+    input: input.name,
+    preprocessor,
+    labelled,
+    splits: SPLITS.map((s) => splits[s].length),
+    // One entry a file would do, but items do not know their file: runs of equal layouts.
+    layouts: runsOf(
+      items.map((i) =>
+        [i.channels, i.height, i.width, i.channelsLast, i.bytes, i.pixels.constructor.name].join(),
+      ),
+    ),
+  });
+}
+
+/** Each run of equal values as the value and its length. */
+function runsOf(values: readonly string[]): [string, number][] {
+  const runs: [string, number][] = [];
+  for (const value of values) {
+    const last = runs.at(-1);
+    if (last?.[0] === value) last[1]++;
+    else runs.push([value, 1]);
+  }
+  return runs;
 }
 
 async function readPreprocessor(file: NamedBlob | undefined): Promise<Preprocessor> {
@@ -111,29 +157,47 @@ function labelsFor(file: NamedBlob, labels: readonly NamedBlob[], imageFiles: nu
   return match;
 }
 
-async function readItems(file: NamedBlob, labelFile: NamedBlob, input: ImageInput): Promise<Item[]> {
+async function readItems(
+  file: NamedBlob,
+  labelFile: NamedBlob | undefined,
+  input: ImageInput,
+): Promise<Item[]> {
   const array = parseNpy(new Uint8Array(await file.arrayBuffer()), file.name);
-  const labels = parseNpy(new Uint8Array(await labelFile.arrayBuffer()), labelFile.name);
   const layout = layoutOf(array, file.name, input);
-  const count = array.shape[0];
-  if (labels.data.length !== count) {
-    throw new DataError(
-      `“${labelFile.name}” has ${labels.data.length} labels for ${count} images of “${file.name}”.`,
-    );
-  }
+  const [count] = array.shape;
+  const labels = labelFile && (await readLabels(labelFile, file.name, count, input.classes));
   const size = layout.channels * layout.height * layout.width;
-  return Array.from({ length: count }, (_, k) => {
-    const label = Number(labels.data[k]);
-    if (!Number.isInteger(label) || label < 0 || (input.classes !== undefined && label >= input.classes)) {
+  const brightest = layout.bytes ? (array.data as Uint8Array).reduce((m, v) => Math.max(m, v), 0) : undefined;
+  return Array.from({ length: count }, (_, k) => ({
+    ...layout,
+    pixels: array.data.subarray(k * size, (k + 1) * size),
+    ...(brightest !== undefined && { brightest }),
+    ...(labels && { label: labels[k] }),
+  }));
+}
+
+async function readLabels(
+  file: NamedBlob,
+  imageFile: string,
+  count: number,
+  classes: number | undefined,
+): Promise<readonly number[]> {
+  const { data } = parseNpy(new Uint8Array(await file.arrayBuffer()), file.name);
+  if (data.length !== count) {
+    throw new DataError(`“${file.name}” has ${data.length} labels for ${count} images of “${imageFile}”.`);
+  }
+  return Array.from(data as ArrayLike<number | bigint>, (value, k) => {
+    const label = Number(value);
+    if (!Number.isInteger(label) || label < 0 || (classes !== undefined && label >= classes)) {
       throw new DataError(
-        `“${labelFile.name}” has the label ${label} at position ${k}; the model has ${input.classes ?? 'no'} classes, from 0.`,
+        `“${file.name}” has the label ${label} at position ${k}; the model has ${classes ?? 'no'} classes, from 0.`,
       );
     }
-    return { ...layout, pixels: array.data.subarray(k * size, (k + 1) * size) as ArrayLike<number>, label };
+    return label;
   });
 }
 
-function layoutOf(array: NpyArray, name: string, input: ImageInput): Omit<Item, 'pixels' | 'label'> {
+function layoutOf(array: NpyArray, name: string, input: ImageInput): Omit<Pixels, 'pixels' | 'brightest'> {
   const [, channels, height, width] = input.dims.map((d) => (typeof d === 'number' ? d : undefined));
   const { shape } = array;
   const fits = (c: number, h: number, w: number) =>
@@ -162,7 +226,12 @@ function layoutOf(array: NpyArray, name: string, input: ImageInput): Omit<Item, 
   return { ...found, bytes };
 }
 
-function makeBatch(items: readonly Item[], input: ImageInput, { rescale, mean, std }: Preprocessor): Batch {
+function makeBatch(
+  items: readonly Item[],
+  input: ImageInput,
+  { rescale, mean, std }: Preprocessor,
+  labelled: boolean,
+): Batch {
   const { channels, height, width } = items[0];
   const plane = height * width;
   const data = new Float32Array(items.length * channels * plane);
@@ -180,6 +249,8 @@ function makeBatch(items: readonly Item[], input: ImageInput, { rescale, mean, s
   return {
     feeds: { [input.name]: { type: 'float32', dims: [items.length, channels, height, width], data } },
     items: items.length,
-    targets: { kind: 'class', labels: Int32Array.from(items, (i) => i.label) },
+    targets: labelled
+      ? { kind: 'class', labels: Int32Array.from(items, (i) => i.label!) }
+      : { kind: 'none', items: items.length },
   };
 }

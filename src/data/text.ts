@@ -1,16 +1,27 @@
 /**
- * Text as chunks of token ids.
+ * Text as windows of token ids: chunks for statistics and the paper's perplexity, strided windows on demand.
  *
- * The paper's perplexity on non-overlapping chunks: each chunk of `contextLength` tokens predicts its last
- * contextLength − 1. A last chunk of at least two tokens is kept, shorter, in a batch of its own: no padding.
+ * A last chunk of at least two tokens is kept, shorter, in a batch of its own: no padding. A model that takes exactly
+ * contextLength tokens gets whole windows only.
  *
- * Known limits: the whole text is encoded in one go, in the worker; some hundred megabytes are too much.
+ * Known limits: a model with a fixed batch of more than one cannot be fed the rest of a split.
  */
 import type { HostTensor } from '../runtime/session.ts';
-import type { Batch, Dataset } from './dataset.ts';
+import type { Batch, Dataset, Feeds } from './dataset.ts';
+import { digestOf } from './digest.ts';
 import { DataError } from './errors.ts';
 import { type NamedBlob, SPLITS, type SplitName, splitOf } from './files.ts';
 import { splitItems } from './split.ts';
+import { loadTokenizer } from './tokenizer.ts';
+import {
+  chunkWindow,
+  cutChunks,
+  groupByLength,
+  joinChunks,
+  type Span,
+  stridedWindows,
+  type TokenWindow,
+} from './windows.ts';
 
 export interface TextOptions {
   readonly contextLength: number;
@@ -20,10 +31,10 @@ export interface TextOptions {
   readonly inputs: readonly string[];
   /** Size of the model's token table, where known: larger ids are refused. */
   readonly vocabulary?: number;
-}
-
-interface Encoder {
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+  /** Sequences that the model takes at once, where its graph fixes that. */
+  readonly fixedBatch?: number;
+  /** The model takes exactly contextLength tokens. */
+  readonly fixedLength?: boolean;
 }
 
 /** Model inputs that a text dataset can fill. */
@@ -35,6 +46,8 @@ export const TEXT_INPUTS: readonly string[] = [
 ];
 const CHUNKS_PER_BATCH = 8;
 
+type BySplit<T> = Readonly<Record<SplitName, readonly T[]>>;
+
 /**
  * @param tokenizerFile a tokenizer.json
  * @throws DataError for a tokenizer that cannot be read, or text too short for three splits
@@ -44,50 +57,95 @@ export async function createTextDataset(
   tokenizerFile: NamedBlob,
   options: TextOptions,
 ): Promise<Dataset> {
-  const encoder = await loadTokenizer(tokenizerFile);
-  const named: Partial<Record<SplitName, Int32Array[]>> = {};
-  const unnamed: Int32Array[] = [];
+  const { contextLength, inputs, fixedBatch = 1, fixedLength = false } = options;
+  const codec = await loadTokenizer(tokenizerFile, options.vocabulary);
+  const named: Partial<Record<SplitName, Span[]>> = {};
+  const unnamed: Span[] = [];
   for (const file of files) {
-    const text = await file.text();
-    let ids: number[];
-    try {
-      ({ ids } = encoder.encode(text, { add_special_tokens: false }));
-    } catch (error) {
-      throw new DataError(
-        `“${file.name}” could not be encoded with this tokenizer: ${error instanceof Error ? error.message : error}. Check that tokenizer.json belongs to the model.`,
-      );
-    }
-    checkIds(ids, file.name, options.vocabulary);
     const split = splitOf(file.name);
-    const chunks = cutChunks(ids, options.contextLength);
+    const chunks = cutChunks(codec.encode(await file.text(), `“${file.name}”`), contextLength).filter(
+      ({ start, end }) => !fixedLength || end - start === contextLength,
+    );
     if (split) named[split] = [...(named[split] ?? []), ...chunks];
     else unnamed.push(...chunks);
   }
-  const { splits, rule } = splitItems(named, unnamed, `chunks of ${options.contextLength} tokens`);
-  const grouped = Object.fromEntries(SPLITS.map((s) => [s, groupByLength(splits[s])])) as Record<
-    SplitName,
-    Int32Array[][]
-  >;
+  const { splits, rule } = splitItems(named, unnamed, `chunks of ${contextLength} tokens`);
+  const spans = mapSplits(splits, joinChunks);
+  const key = await digestOf(
+    SPLITS.flatMap((s) => spans[s].map(({ text, start, end }) => text.subarray(start, end))),
+    {
+      kind: 'text',
+      contextLength,
+      fixedLength,
+      inputs,
+      lengths: SPLITS.map((s) => spans[s].map(({ start, end }) => end - start)),
+    },
+  );
 
-  return {
+  const common = {
     kind: 'text',
     unit: 'tokens',
-    key: `text:${files.map((f) => `${f.name}/${f.size}`).join(',')}:${options.contextLength}`,
     rule,
-    notes: [],
-    contextLength: options.contextLength,
+    notes: fixedLength
+      ? [`The model takes exactly ${contextLength} tokens: a shorter rest of a text is left out.`]
+      : [],
+    contextLength,
     contextSource: options.contextSource,
-    itemsPerBatch: CHUNKS_PER_BATCH,
-    size(split) {
-      const items = splits[split].reduce((n, c) => n + c.length, 0);
-      return { items, scored: items - splits[split].length };
+    labelled: true,
+    itemsPerBatch: options.fixedBatch ?? CHUNKS_PER_BATCH,
+    encode: (text: string) => codec.encode(text, 'The text'),
+    decode: codec.decode,
+    feedsFor: (ids: Int32Array) =>
+      feedsOf(oneSequence(ids, contextLength, fixedBatch, fixedLength), ids.length, inputs),
+    strided(stride: number): Dataset {
+      if (!Number.isInteger(stride) || stride < 1 || stride > contextLength) {
+        throw new DataError(
+          `A stride of ${stride} tokens is not possible: give a whole number from 1 to ${contextLength}, the context length.`,
+        );
+      }
+      const windows = mapSplits(spans, (of) =>
+        of
+          .flatMap((span) => stridedWindows(span, contextLength, stride))
+          .filter(({ ids }) => !fixedLength || ids.length === contextLength),
+      );
+      return { ...common, key: `${key}/stride-${stride}`, ...accessTo(windows, inputs) };
     },
+  } as const;
+  return {
+    ...common,
+    key,
+    ...accessTo(
+      mapSplits(splits, (chunks) => chunks.map(chunkWindow)),
+      inputs,
+    ),
+  };
+}
+
+function mapSplits<A, B>(of: BySplit<A>, change: (items: readonly A[]) => readonly B[]): BySplit<B> {
+  return {
+    calibrate: change(of.calibrate),
+    select: change(of.select),
+    report: change(of.report),
+  };
+}
+
+/** The part of a dataset that differs between chunks and strided windows. */
+function accessTo(
+  windows: BySplit<TokenWindow>,
+  inputs: readonly string[],
+): Pick<Dataset, 'size' | 'batches' | 'batch'> {
+  const grouped = mapSplits(windows, groupByLength);
+  return {
+    size: (split) => ({
+      items: windows[split].reduce((n, { ids }) => n + ids.length, 0),
+      scored: windows[split].reduce((n, { ids, from }) => n + ids.length - from, 0),
+    }),
     batches: (split, most) => grouped[split].reduce((n, g) => n + Math.ceil(g.length / most), 0),
     batch(split, index, most) {
       let left = index;
       for (const group of grouped[split]) {
         const count = Math.ceil(group.length / most);
-        if (left < count) return makeBatch(group.slice(left * most, (left + 1) * most), options.inputs);
+        if (left < count) return makeBatch(group.slice(left * most, (left + 1) * most), inputs);
         left -= count;
       }
       throw new RangeError(`The split ${split} has no batch ${index}.`);
@@ -95,65 +153,53 @@ export async function createTextDataset(
   };
 }
 
-async function loadTokenizer(file: NamedBlob): Promise<Encoder> {
-  try {
-    const { Tokenizer } = await import('@huggingface/tokenizers');
-    return new Tokenizer(JSON.parse(await file.text()), {});
-  } catch (error) {
-    throw new DataError(
-      `“${file.name}” could not be read as a tokenizer: ${error instanceof Error ? error.message : error}. Drop the tokenizer.json that was saved with the model.`,
-    );
-  }
+interface Sequences {
+  /** [items × length] */
+  readonly ids: Int32Array;
+  readonly items: number;
+  readonly length: number;
 }
 
-function checkIds(ids: readonly number[], name: string, vocabulary: number | undefined): void {
-  const bad = ids.findIndex((id) => id === undefined || (vocabulary !== undefined && id >= vocabulary));
-  if (bad >= 0) {
-    throw new DataError(
-      `“${name}” has a token of id ${ids[bad] ?? 'unknown'} at position ${bad}, but the model's table has ${vocabulary} tokens. Drop the tokenizer.json that belongs to this model.`,
-    );
-  }
-}
-
-function cutChunks(ids: readonly number[], length: number): Int32Array[] {
-  const chunks: Int32Array[] = [];
-  for (let from = 0; from + 1 < ids.length; from += length) {
-    chunks.push(Int32Array.from(ids.slice(from, from + length)));
-  }
-  return chunks;
-}
-
-/** Runs of chunks of equal length, in order: a batch needs one length. */
-function groupByLength(chunks: readonly Int32Array[]): Int32Array[][] {
-  const groups: Int32Array[][] = [];
-  for (const chunk of chunks) {
-    const last = groups.at(-1);
-    if (last && last[0].length === chunk.length) last.push(chunk);
-    else groups.push([chunk]);
-  }
-  return groups;
-}
-
-function makeBatch(chunks: readonly Int32Array[], inputs: readonly string[]): Batch {
-  const items = chunks.length;
-  const length = chunks[0].length;
+function makeBatch(windows: readonly TokenWindow[], inputs: readonly string[]): Batch {
+  const items = windows.length;
+  const { length } = windows[0].ids;
   const ids = new Int32Array(items * length);
-  chunks.forEach((chunk, i) => {
-    ids.set(chunk, i * length);
+  windows.forEach((window, i) => {
+    ids.set(window.ids, i * length);
   });
-  const dims = [items, length];
+  const from = Int32Array.from(windows, (w) => w.from);
+  return {
+    feeds: feedsOf({ ids, items, length }, length, inputs),
+    items,
+    targets: { kind: 'next-token', ids, items, length, from },
+  };
+}
+
+/** One sequence as the model takes it: repeated over a fixed batch, and filled up with id 0 to a fixed length. */
+function oneSequence(ids: Int32Array, most: number, items: number, fixedLength: boolean): Sequences {
+  if (ids.length < 1 || ids.length > most) {
+    throw new RangeError(`A sequence of ${ids.length} tokens does not fit: 1 to ${most} can be fed.`);
+  }
+  const length = fixedLength ? most : ids.length;
+  const all = new Int32Array(items * length);
+  for (let i = 0; i < items; i++) all.set(ids, i * length);
+  return { ids: all, items, length };
+}
+
+/** @param real tokens of each sequence that are text; the mask is 0 after them */
+function feedsOf({ ids, items, length }: Sequences, real: number, inputs: readonly string[]): Feeds {
   const int64 = (value: (k: number) => number): HostTensor => ({
     type: 'int64',
-    dims,
+    dims: [items, length],
     data: BigInt64Array.from(ids, (_, k) => BigInt(value(k))),
   });
   const makers: Record<string, () => HostTensor> = {
     input_ids: () => int64((k) => ids[k]),
-    attention_mask: () => int64(() => 1),
+    attention_mask: () => int64((k) => (k % length < real ? 1 : 0)),
     position_ids: () => int64((k) => k % length),
     token_type_ids: () => int64(() => 0),
   };
   const feeds: Record<string, HostTensor> = {};
   for (const name of inputs) if (makers[name]) feeds[name] = makers[name]();
-  return { feeds, items, targets: { kind: 'next-token', ids, items, length } };
+  return feeds;
 }

@@ -52,7 +52,6 @@ export async function prepareData(
   files: DataFiles,
   askedLength?: number,
 ): Promise<DataStage> {
-  const metric: Metric = opened.task === 'image-classification' ? 'accuracy' : 'perplexity';
   if (opened.task === 'unknown') {
     const listed = opened.summary.inputs.map((i) => `${i.name} (${i.dtype}, ${i.shape})`).join(', ');
     return missing({
@@ -64,7 +63,8 @@ export async function prepareData(
     if (files.images.length === 0) {
       return missing({
         what: 'data',
-        sentence: 'Drop images and labels as .npy files, e.g. calibrate-images.npy and calibrate-labels.npy.',
+        sentence:
+          'Drop images as .npy files, with labels where you have them, e.g. calibrate-images.npy and calibrate-labels.npy.',
       });
     }
     const [input] = opened.inputs;
@@ -75,7 +75,7 @@ export async function prepareData(
       dims: input.dims ?? [null, null, null, null],
       ...(typeof classes === 'number' && { classes }),
     });
-    return ready(dataset, metric);
+    return ready(dataset);
   }
 
   const foreign = opened.inputs.filter((v) => !TEXT_INPUTS.includes(v.name));
@@ -107,28 +107,39 @@ export async function prepareData(
     });
   }
   if (needs.length > 0 || !files.tokenizer || !context) return { data: null, needs, dataset: null };
+  const [fixedBatch, fixedLength] = opened.inputs.find((v) => v.name === 'input_ids')?.dims ?? [];
   const dataset = await createTextDataset(files.texts, files.tokenizer, {
     contextLength: context.length,
     contextSource: context.source,
+    ...(typeof fixedBatch === 'number' && { fixedBatch }),
+    fixedLength: typeof fixedLength === 'number',
     inputs: opened.inputs.map((v) => v.name),
     ...(opened.vocabulary !== undefined && { vocabulary: opened.vocabulary }),
   });
-  return ready(dataset, metric);
+  return ready(dataset);
 }
 
 function missing(need: Need): DataStage {
   return { data: null, needs: [need], dataset: null };
 }
 
-function ready(dataset: Dataset, metric: Metric): DataStage {
+/** What can be measured, the default first. */
+function metricsFor(dataset: Dataset): readonly [Metric, ...Metric[]] {
+  if (dataset.kind === 'text')
+    return ['perplexity', 'strided-perplexity', 'token-accuracy', 'kl', 'agreement'];
+  return dataset.labelled ? ['accuracy', 'kl', 'agreement'] : ['kl', 'agreement'];
+}
+
+function ready(dataset: Dataset): DataStage {
+  const metrics = metricsFor(dataset);
   const data: DataSummary = {
     kind: dataset.kind,
     splits: SPLITS.map((name) => ({ name, unit: dataset.unit, ...dataset.size(name) })),
     rule: dataset.rule,
     ...(dataset.contextLength !== undefined && { contextLength: dataset.contextLength }),
     ...(dataset.contextSource !== undefined && { contextSource: dataset.contextSource }),
-    metric,
-    metrics: dataset.kind === 'text' ? ['perplexity'] : ['accuracy'],
+    metric: metrics[0],
+    metrics,
     notes: dataset.notes,
   };
   return { data, needs: [], dataset };
