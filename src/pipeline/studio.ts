@@ -8,19 +8,22 @@
 import type { Dataset } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
 import { type NamedBlob, type SplitName, sortFiles } from '../data/files.ts';
-import { pairedStandardError, type Scored } from '../evaluate/metric.ts';
+import { pairedStandardError } from '../evaluate/metric.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { composeOnnx } from '../onnx/writer.ts';
 import type { SessionFactory } from '../runtime/session.ts';
 import type { StageContext } from './context.ts';
-import { addFiles, type DataFiles, NO_FILES, prepareData } from './data-stage.ts';
+import { addFiles, type DataFiles, type DataStage, NO_FILES, prepareData } from './data-stage.ts';
+import { makeExamples } from './examples.ts';
 import type { LiveModel } from './live-model.ts';
 import { measureSimilarity } from './measure.ts';
 import { groupOf, type OpenedModel, openModel } from './opened.ts';
 import { type AssignmentSolver, alignPairs, PairStore } from './pairs.ts';
+import { planGroups } from './plan.ts';
 import { Job, type JobOptions } from './progress.ts';
-import { scoreSplit } from './scoring.ts';
+import { Scorer } from './scoring.ts';
 import { openChecked } from './self-test.ts';
+import { planKey, type SweepCache, sweepWindows } from './sweep.ts';
 import type {
   AlignmentResult,
   DataState,
@@ -39,6 +42,7 @@ import type {
   PlanRequest,
   PlanResult,
   Saving,
+  SimilarityMatrix,
   SweepRequest,
   SweepResult,
 } from './types.ts';
@@ -62,10 +66,14 @@ export class Studio {
   private askedLength: number | undefined;
   private dataset: Dataset | null = null;
   private metric: Metric = 'perplexity';
+  private metrics: readonly Metric[] = [];
   private metricChoice: MetricChoice | undefined;
   private live: LiveModel | null = null;
   private readonly pairs = new PairStore();
-  private readonly originalScores = new Map<SplitName, Scored>();
+  private scorerNow: Scorer | null = null;
+  private readonly sweeps: SweepCache = new Map();
+  /** As measured last, for telling how well similarity predicts. */
+  private matrices: readonly SimilarityMatrix[] = [];
   private variant: Variant | null = null;
 
   constructor(deps: StudioDeps) {
@@ -110,7 +118,7 @@ export class Studio {
     this.opened = opened;
     this.files = files;
     this.askedLength = undefined;
-    this.useDataset(stage.dataset, stage.data?.metric);
+    this.useDataset(stage);
     return {
       model: { ...opened.summary, notes: [...opened.summary.notes, ...notes] },
       data: stage.data,
@@ -147,6 +155,7 @@ export class Studio {
       throw new DataError('This model has no FFN group to measure; see why under the summary.');
     const live = await this.liveModel(job);
     const matrices = await measureSimilarity(live, groups, dataset, this.deps.backend, job);
+    this.matrices = matrices;
     const aligned = groups.map((g) => this.pairs.matrix(g));
     return { matrices: [...matrices, ...aligned], seconds: job.seconds, engine: this.engine };
   }
@@ -168,7 +177,7 @@ export class Studio {
     }
     if (reference === layer)
       throw new RangeError(`Layer ${layer} need not be aligned to itself. Choose two different layers.`);
-    await alignPairs(await this.context(job), group, [[reference, layer]], true);
+    await alignPairs(await this.context(job), group, [[reference, layer]], 'default', true);
     const pair = this.pairs.get(groupId, reference, layer)!;
     return {
       groupId,
@@ -187,51 +196,54 @@ export class Studio {
   /** What the windows would save, exactly. */
   predict(sets: readonly LayerSet[]): Saving {
     const opened = this.model();
-    return savingOf(opened, layersOf(opened, sets));
+    return savingOf(opened, { tied: layersOf(opened, sets) });
   }
 
   async merge(plan: MergePlan, options: JobOptions = {}): Promise<MergeResult> {
     const job = new Job(options);
     const opened = this.model();
-    const windows = layersOf(opened, plan.sets);
-    const saving = savingOf(opened, windows);
-    if (windows.length === 0) {
+    if (plan.sets.length === 0) {
       this.setVariant(null);
-      return { plan, saving, aligned: [], seconds: job.seconds };
+      return { plan, saving: savingOf(opened, { tied: [] }), aligned: [], seconds: job.seconds };
     }
-    this.setVariant(await buildVariant(await this.context(job), plan));
-    const groups = new Set(windows.map((w) => w.group));
-    return { plan, saving, aligned: [...groups].map((g) => this.pairs.matrix(g)), seconds: job.seconds };
+    const context = await this.context(job);
+    const evaluate = this.dataset && (await this.scorer(job)).evaluator(this.choice(), job);
+    const variant = await buildVariant(context, plan, evaluate ?? undefined);
+    this.setVariant(variant);
+    const groups = new Set(plan.sets.map((s) => groupOf(opened, s.groupId)));
+    return {
+      plan: variant.plan,
+      ...(variant.droppedLayers && { droppedLayers: variant.droppedLayers }),
+      saving: savingOf(opened, variant),
+      aligned: [...groups].map((g) => this.pairs.matrix(g)),
+      seconds: job.seconds,
+    };
+  }
+
+  /** Chooses the metric of evaluations, sweeps and plans. @throws DataError where it does not apply */
+  setMetric(choice: MetricChoice): void {
+    this.data();
+    const { metrics } = this;
+    if (!metrics.includes(choice.metric)) {
+      throw new DataError(
+        `The metric “${choice.metric}” does not apply to this model and data: ${metrics.join(', ')} do.`,
+      );
+    }
+    if (choice.stride !== undefined) this.data().strided?.(choice.stride);
+    this.metricChoice = choice;
   }
 
   async evaluate(split: SplitName, options: JobOptions = {}): Promise<EvaluationResult> {
     const job = new Job(options);
-    const dataset = this.data();
-    const opened = this.model();
-    const output = opened.scoreOutput?.name;
-    if (!output) throw new DataError('This model has no floating-point output that could be scored.');
-    const { metric, variant } = this;
-    const live = await this.liveModel(job);
-    const batches = dataset.batches(split, dataset.itemsPerBatch);
-    const known = this.originalScores.get(split);
-    job.expect(batches * ((known ? 0 : 1) + (variant ? 1 : 0)));
-    const original =
-      known ?? (await scoreSplit(live, dataset, split, metric, output, job, 'Scoring the original'));
-    this.originalScores.set(split, original);
+    const scorer = await this.scorer(job);
+    const choice = this.choice();
+    const { variant } = this;
+    const original = await scorer.original(split, choice, job.part(variant ? 0.5 : 1));
     const merged = variant
-      ? await scoreSplit(
-          live,
-          dataset,
-          split,
-          metric,
-          output,
-          job,
-          'Scoring the merged model',
-          variant.changes,
-        )
+      ? await scorer.variant(split, choice, planKey(variant.plan), variant.changes, job.part(0.5))
       : original;
     return {
-      metric,
+      ...choice,
       split,
       original: original.value,
       merged: merged.value,
@@ -242,20 +254,22 @@ export class Studio {
     };
   }
 
-  setMetric(choice: MetricChoice): void {
-    this.metricChoice = choice;
-  }
-
   async sweep(request: SweepRequest, options: JobOptions = {}): Promise<SweepResult> {
-    throw new DataError(`Not there yet: ${request.groupId} ${options}`);
+    const job = new Job(options);
+    const scorer = await this.scorer(job);
+    const matrices = this.matrices.filter((m) => m.groupId === request.groupId);
+    return sweepWindows(await this.context(job), scorer, request, this.choice(), this.sweeps, matrices);
   }
 
   async plan(request: PlanRequest, options: JobOptions = {}): Promise<PlanResult> {
-    throw new DataError(`Not there yet: ${request.groupId} ${options}`);
+    const job = new Job(options);
+    const scorer = await this.scorer(job);
+    return planGroups(await this.context(job), scorer, request, this.choice(), this.sweeps);
   }
 
   async examples(request: GenerateRequest, options: JobOptions = {}): Promise<ExampleResult> {
-    throw new DataError(`Not there yet: ${request.prompt} ${options}`);
+    this.data();
+    return makeExamples(await this.context(new Job(options)), request, this.variant?.changes);
   }
 
   /** The current variant as a file; with nothing merged, the input byte for byte, composed by the writer. */
@@ -291,18 +305,19 @@ export class Studio {
     const stage = await prepareData(opened, files, askedLength);
     this.files = files;
     this.askedLength = askedLength;
-    this.useDataset(stage.dataset, stage.data?.metric);
+    this.useDataset(stage);
     return { data: stage.data, needs: stage.needs };
   }
 
   /** New data makes statistics and scores stale; a merge stays what it is. */
-  private useDataset(dataset: Dataset | null, metric: Studio['metric'] | undefined): void {
+  private useDataset({ dataset, data }: DataStage): void {
     if (dataset?.key !== this.dataset?.key) {
       this.pairs.clear();
-      this.originalScores.clear();
+      this.dropScores();
     }
     this.dataset = dataset;
-    if (metric) this.metric = metric;
+    this.metrics = data?.metrics ?? [];
+    if (data) this.metric = data.metric;
   }
 
   private async liveModel(job: Job): Promise<LiveModel> {
@@ -322,6 +337,27 @@ export class Studio {
     return { opened: this.model(), live, dataset: this.dataset, backend, solve, pairs: this.pairs, job };
   }
 
+  private async scorer(job: Job): Promise<Scorer> {
+    const dataset = this.data();
+    const output = this.model().scoreOutput?.name;
+    if (!output) throw new DataError('This model has no floating-point output that could be scored.');
+    const live = await this.liveModel(job);
+    this.scorerNow ??= new Scorer(live, dataset, output);
+    return this.scorerNow;
+  }
+
+  private choice(): MetricChoice {
+    return this.metricChoice ?? { metric: this.metric };
+  }
+
+  private dropScores(): void {
+    this.scorerNow?.release();
+    this.scorerNow = null;
+    this.sweeps.clear();
+    this.matrices = [];
+    this.metricChoice = undefined;
+  }
+
   private setVariant(variant: Variant | null): void {
     releaseVariant(this.variant);
     this.variant = variant;
@@ -330,7 +366,7 @@ export class Studio {
   private async forget(): Promise<void> {
     this.setVariant(null);
     this.pairs.clear();
-    this.originalScores.clear();
+    this.dropScores();
     this.sessions = this.deps.sessions;
     this.engineNow = this.deps.engine;
     const { live } = this;

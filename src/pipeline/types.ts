@@ -204,8 +204,8 @@ export interface Saving {
 export interface MergeResult {
   /** As it was carried out: sets drawn at random, layers chosen by evaluation and the best score are filled in. */
   readonly plan: MergePlan;
-  /** For `layer-drop`: the layers left out. */
-  readonly droppedLayers?: readonly number[];
+  /** For `layer-drop`: per group, the layers left out. */
+  readonly droppedLayers?: readonly { readonly groupId: string; readonly layers: readonly number[] }[];
   readonly saving: Saving;
   /** The group's `aligned` matrices, with the pairs that this merge measured filled in. */
   readonly aligned: readonly SimilarityMatrix[];

@@ -1,0 +1,141 @@
+/**
+ * Several small groups instead of one window: the interval programme, and its best proposals scored whole.
+ *
+ * Why: k layers tied save k − 1 copies, so four pairs save what one window of five does, and lose less (method.md,
+ * R0a and trials). Windows of up to `MEASURED` layers are merged and scored on the select split, wider ones are
+ * estimated from those; a dynamic programme finds the sets of disjoint windows with the smallest total, and the ten
+ * best of them are merged as a whole and scored, because damages do not simply add up.
+ */
+import { higherIsBetter } from '../evaluate/metric.ts';
+import { bestPartitions, extrapolateCosts } from '../merge/interval-plan.ts';
+import type { StageContext } from './context.ts';
+import { groupOf, type OpenedModel } from './opened.ts';
+import type { Scorer } from './scoring.ts';
+import { planKey, type SweepCache, sweepWindows } from './sweep.ts';
+import type {
+  LayerSet,
+  MergePlan,
+  MetricChoice,
+  PlanCandidate,
+  PlanRequest,
+  PlanResult,
+  SweepEntry,
+} from './types.ts';
+import { buildVariant, layersOf, releaseVariant, savingOf } from './variant.ts';
+
+/** Widest window that is measured rather than estimated. */
+const MEASURED = 4;
+/** Proposals that are scored whole (the evaluation issue's number). */
+const SCORED = 10;
+
+/**
+ * @throws RangeError where the group cannot give up that many FFNs, or a size is out of reach
+ */
+export async function planGroups(
+  context: StageContext,
+  scorer: Scorer,
+  request: PlanRequest,
+  choice: MetricChoice,
+  cache: SweepCache,
+): Promise<PlanResult> {
+  const { opened, job } = context;
+  const group = groupOf(opened, request.groupId);
+  const layers = group.ffns.length;
+  const removed = removedFor(opened, request, layers);
+  const { groupId, method, reference, score } = request;
+  const widest = Math.min(MEASURED, removed + 1, layers);
+  const widths = Array.from({ length: widest - 1 }, (_, k) => k + 2);
+  const sweepJob = job.part(0.8);
+  const sweep = await sweepWindows(
+    { ...context, job: sweepJob },
+    scorer,
+    { groupId, widths, method, reference, score },
+    choice,
+    cache,
+    [],
+  );
+  const measured = new Map(sweep.entries.map((e) => [`${e.first}-${e.last}`, damageOf(e, cache)]));
+  const { cost, rule } = extrapolateCosts(measured, layers, widths);
+  const proposals = bestPartitions(layers, removed, cost, SCORED);
+  const scoring = job.part(0.2);
+  scoring.expect(proposals.length);
+  const candidates: PlanCandidate[] = [];
+  for (const { windows, cost: estimate } of proposals) {
+    const sets = windows.map(({ first, last }) => ({
+      groupId,
+      layers: Array.from({ length: last - first + 1 }, (_, k) => first + k),
+    }));
+    const plan: MergePlan = { sets, method, reference, score };
+    candidates.push({ sets, estimate, ...(await scoreWhole(context, scorer, plan, choice)) });
+    await scoring.step(`Scored proposal ${candidates.length} of ${proposals.length}`);
+  }
+  const sign = higherIsBetter(choice.metric) ? -1 : 1;
+  return {
+    removed,
+    metric: choice.metric,
+    original: sweep.entries[0].original,
+    candidates: candidates.sort((a, b) => sign * (a.value - b.value)),
+    rule,
+    seconds: job.seconds,
+  };
+}
+
+async function scoreWhole(
+  context: StageContext,
+  scorer: Scorer,
+  plan: MergePlan,
+  choice: MetricChoice,
+): Promise<{ value: number; bytesAfter: number }> {
+  const quiet = context.job.quiet();
+  const evaluate = scorer.evaluator(choice, quiet);
+  const variant = await buildVariant({ ...context, job: quiet }, plan, evaluate);
+  try {
+    const { value } = await scorer.variant('select', choice, planKey(plan), variant.changes, quiet);
+    return { value, bytesAfter: savingOf(context.opened, variant).bytesAfter };
+  } finally {
+    releaseVariant(variant);
+  }
+}
+
+function damageOf(entry: SweepEntry, cache: SweepCache): number {
+  for (const known of cache.values()) {
+    if (
+      known.groupId === entry.groupId &&
+      known.first === entry.first &&
+      known.last === entry.last &&
+      known.value === entry.value
+    ) {
+      return known.damage;
+    }
+  }
+  throw new Error(`The window ${entry.first}–${entry.last} was scored but is not in the cache.`);
+}
+
+/** FFNs to remove: as asked, or as many as bring the file to the size. */
+function removedFor(opened: OpenedModel, { target, groupId }: PlanRequest, layers: number): number {
+  const most = layers - 1;
+  if ('removed' in target) {
+    if (!Number.isInteger(target.removed) || target.removed < 1 || target.removed > most) {
+      throw new RangeError(
+        `${target.removed} FFNs cannot be removed: this group has ${layers}, so 1 to ${most} can be.`,
+      );
+    }
+    return target.removed;
+  }
+  if (!(target.size > 0 && target.size < 1)) {
+    throw new RangeError(
+      `A size of ${Math.round(target.size * 100)} % of the original is not smaller. Ask for 1 to 99 % smaller.`,
+    );
+  }
+  for (let removed = 1; removed <= most; removed++) {
+    const sets: LayerSet[] = [{ groupId, layers: Array.from({ length: removed + 1 }, (_, k) => k) }];
+    const { bytesAfter, bytesBefore } = savingOf(opened, { tied: layersOf(opened, sets) });
+    if (bytesAfter <= target.size * bytesBefore) return removed;
+  }
+  const all: LayerSet[] = [{ groupId, layers: Array.from({ length: layers }, (_, k) => k) }];
+  const { bytesAfter, bytesBefore } = savingOf(opened, { tied: layersOf(opened, all) });
+  const reach = Math.floor(100 * (1 - bytesAfter / bytesBefore));
+  throw new RangeError(
+    `This file cannot become ${Math.round(100 * (1 - target.size))} % smaller by merging FFNs: with all ${layers} of the group in one it is ${reach} % smaller. Ask for at most that.`,
+  );
+}
