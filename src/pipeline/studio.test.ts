@@ -1,20 +1,10 @@
 /**
  * The whole core in Node, on the CPU backend and onnxruntime-web's wasm provider, against the fixtures' references.
  */
-import { openAsBlob } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { expect, test } from 'vitest';
-import { solveAssignment } from '../align/assignment.ts';
-import type { NamedBlob } from '../data/files.ts';
 import { parseNpy } from '../data/npy.ts';
-import { createCpuBackend } from '../kernels/cpu/index.ts';
-import { createRuntimeGemm } from '../runtime/ort/gemm.ts';
-import { loadNodeFactory } from '../runtime/ort/node.ts';
-import { Studio } from './studio.ts';
-import type { EngineSummary } from './types.ts';
-
-const engine: EngineSummary = { backend: 'cpu', inference: 'wasm', threads: 1, reason: 'Node' };
+import { openSample, readReference } from '../testing/studio-in-node.ts';
 
 const WAYS = [
   ['permute', 'first', 'permute'],
@@ -24,42 +14,6 @@ const WAYS = [
   ['copy', 'first', 'copy-the-anchor (first)'],
 ] as const;
 
-async function named(path: string): Promise<NamedBlob> {
-  const blob = await openAsBlob(path);
-  return Object.assign(blob, { name: basename(path) }) as NamedBlob;
-}
-
-const SAMPLES = {
-  'shakespeare-gpt2': ['config.json', 'tokenizer.json', 'calibrate.txt', 'select.txt', 'report.txt'],
-  'digits-vit': [
-    'config.json',
-    'preprocessor_config.json',
-    ...['calibrate', 'select', 'report'].flatMap((s) => [`${s}-images.npy`, `${s}-labels.npy`]),
-  ],
-} as const;
-
-async function openStudio(name: keyof typeof SAMPLES, exporter: string) {
-  const sessions = await loadNodeFactory();
-  const backend = createCpuBackend({ gemm: createRuntimeGemm(sessions) });
-  const studio = new Studio({
-    engine,
-    backend,
-    sessions,
-    solve: async (score, size) => solveAssignment(score, size),
-  });
-  const model =
-    exporter === 'model.onnx'
-      ? `public/samples/${name}/model.onnx`
-      : `src/testing/fixtures/${name}/${exporter}`;
-  const files = await Promise.all(
-    [model, ...SAMPLES[name].map((f) => `public/samples/${name}/${f}`)].map(named),
-  );
-  return { studio, opened: await studio.open(files) };
-}
-
-async function reference(name: string) {
-  return JSON.parse(await readFile(`src/testing/fixtures/${name}/reference.json`, 'utf8'));
-}
 async function npy(name: string, file: string) {
   return parseNpy(await readFile(`src/testing/fixtures/${name}/${file}.npy`), file).data as Float64Array;
 }
@@ -71,10 +25,10 @@ function worst(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 for (const name of ['shakespeare-gpt2', 'digits-vit'] as const) {
-  for (const exporter of ['model.onnx', 'model-torchscript.onnx']) {
+  for (const exporter of ['model.onnx', 'model-torchscript.onnx'] as const) {
     test(`${name}, ${exporter}: summary, similarity, alignment, merge and metric as in the reference`, async () => {
-      const ref = await reference(name);
-      const { studio, opened } = await openStudio(name, exporter);
+      const ref = await readReference(name);
+      const { studio, opened } = await openSample(name, exporter);
       const extra = name === 'shakespeare-gpt2' && exporter !== 'model.onnx' ? 8320 : 0;
       expect(opened.model.parameters).toBe(ref.parameters + extra);
       expect(opened.model.groups).toHaveLength(1);
