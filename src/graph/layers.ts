@@ -3,10 +3,12 @@
  *
  * Why: the open model is cut there, and dropping a layer means that what enters it leaves it unchanged.
  *
- * Known limits: the last layer of a stack that normalises after the residual Add (post-LN) has no known end.
+ * Known limits: the last layer of a stack that normalises after the residual Add (post-LN) has no known end; nor has
+ * the last of an encoder whose decoder is in the same group.
  */
 import { residualAddOf } from './attention.ts';
 import type { FfnGroup, FfnSearch } from './ffn.ts';
+import type { GraphIndex } from './index-graph.ts';
 
 export interface LayerSpan {
   /** The value that enters the layer: the residual stream before its attention. */
@@ -26,8 +28,30 @@ export function layerSpans(group: FfnGroup, { index, constants }: FfnSearch): (L
     const input = entries[i];
     if (input === undefined || !ffn.residual) return undefined;
     const next = entries[i + 1];
-    if (next !== undefined) return { input, output: next };
+    if (next !== undefined) {
+      // Two stacks in one group: the next layer's stream is another one.
+      return dependsOn(next, input, index) ? { input, output: next } : undefined;
+    }
     const preNorm = i > 0 && entries[i] === group.ffns[i - 1].residual?.output;
     return preNorm ? { input, output: ffn.residual.output } : undefined;
   });
+}
+
+/** Whether a value is computed from another one. */
+function dependsOn(value: string, from: string, index: GraphIndex): boolean {
+  const source = index.producers.get(from);
+  const since = source ? index.order(source) : -1;
+  const seen = new Set([value]);
+  const queue = [value];
+  for (let head = 0; head < queue.length; head++) {
+    if (queue[head] === from) return true;
+    const node = index.producers.get(queue[head]);
+    if (!node || index.order(node) <= since) continue;
+    for (const name of [...node.inputs, ...index.capturesOf(node)]) {
+      if (name === '' || seen.has(name)) continue;
+      seen.add(name);
+      queue.push(name);
+    }
+  }
+  return false;
 }

@@ -86,23 +86,4 @@ function windowsOf(tail: Tail): Window[] {
   return windows;
 }
 
-export interface WindowCosts {
-  /** Measured, else estimated; Infinity where neither can be had. */
-  readonly cost: WindowCost;
-  isMeasured(first: number, last: number): boolean;
-  /** A sentence for the page: what was measured, and how the rest is estimated. */
-  readonly rule: string;
-}
-
-/**
- * Costs of all windows from those that were measured.
- * @param measured cost by `first-last`
- * @param widths that were measured, in layers
- */
-export function extrapolateCosts(
-  measured: ReadonlyMap<string, number>,
-  layers: number,
-  widths: readonly number[],
-): WindowCosts {
-  throw new Error(`Not there yet: ${measured.size} ${layers} ${widths}`);
-}
+export { extrapolateCosts, type WindowCosts } from './window-costs.ts';

@@ -1,23 +1,41 @@
 /**
- * Variants of the open model: the windows that a plan ties, what that saves, and the merged weights themselves.
+ * Variants of the open model: merged sets of layers, and the controls that leave FFNs or layers out instead.
+ *
+ * Each variant is the same thing twice: edits of the file, and changes of the live model that give the same outputs.
  */
-import type { WeightRole } from '../graph/ffn.ts';
+import type { FfnGroup, WeightRole } from '../graph/ffn.ts';
 import type { Pair } from '../kernels/backend.ts';
+import {
+  dropFfns,
+  dropLayers,
+  droppableLayers,
+  type GroupLayers,
+  layerMoves,
+  unknownSpans,
+  zeroOutput,
+} from '../merge/drop.ts';
 import { mergeMethods } from '../merge/method.ts';
+import { randomWindows } from '../merge/random-windows.ts';
 import { checkSets, formatSet, referencePosition } from '../merge/sets.ts';
 import { parametersRemoved, type TiedFfn, tieFfns } from '../merge/write-back.ts';
 import type { ModelEdits } from '../onnx/types.ts';
 import { composeOnnx } from '../onnx/writer.ts';
 import type { PinnedTensor } from '../runtime/session.ts';
+import { createSeeded } from '../tensor/seeded.ts';
+import { resolveBestScore } from './best-score.ts';
+import { chooseLayers } from './choose-layers.ts';
 import type { StageContext } from './context.ts';
 import type { Changes } from './live-model.ts';
 import { groupOf, type OpenedModel } from './opened.ts';
-import { alignPairs } from './pairs.ts';
+import { alignScores } from './pairs.ts';
+import { candidateScores, type SingleScore, scoreKey, termsOf } from './score-terms.ts';
 import type { LayerSet, MergePlan, Saving } from './types.ts';
 
-/** A merged variant: what to write to the file, and what to feed to the session. */
+/** A variant: what to write to the file, and what to change in the live model. */
 export interface Variant {
+  /** As carried out: drawn sets and the best score are filled in. */
   readonly plan: MergePlan;
+  /** Empty where nothing is tied (drops). */
   readonly tied: readonly TiedFfn[];
   readonly edits: ModelEdits;
   readonly changes: Changes;
@@ -33,7 +51,7 @@ export interface LayerRefs {
   readonly layers: readonly number[];
 }
 
-/** Scores weights on the select split: lower is better. It is given a quiet job; it need not tell progress. */
+/** Scores changes on the select split: lower is better. It must not advance the context's job. */
 export type Evaluate = (changes: Changes) => Promise<number>;
 
 /**
@@ -75,51 +93,192 @@ export function savingOf(
 /**
  * Carries out a plan.
  * @param evaluate for `layer-drop` and the score “best”, which are chosen by evaluation
- * @throws RangeError for sets that cannot be merged, DataError where data is needed
+ * @throws RangeError for a plan that cannot be carried out, DataError where data is needed
  */
 export async function buildVariant(
   context: StageContext,
   plan: MergePlan,
   evaluate?: Evaluate,
 ): Promise<Variant> {
-  if (evaluate && plan.score === 'best') throw new RangeError('The score “best” is not there yet.');
-  const { opened, live, backend, pairs, job } = context;
-  if (plan.method === 'random' || plan.method === 'ffn-drop' || plan.method === 'layer-drop') {
-    throw new RangeError(`The method “${plan.method}” is not there yet.`);
+  const sets = layersOf(context.opened, plan.sets);
+  switch (plan.method) {
+    case 'ffn-drop':
+      return withoutFfns(context, plan, sets);
+    case 'layer-drop':
+      return withoutLayers(context, plan, sets, evaluate);
+    case 'random':
+      return merged(context, drawn(plan, sets), evaluate);
+    default:
+      return merged(context, plan, evaluate);
   }
-  const method = mergeMethods[plan.method];
-  const tied: TiedFfn[] = [];
-  for (const { group, layers } of layersOf(opened, plan.sets)) {
-    const reference = referencePosition(plan.reference, layers.length);
-    const anchor = layers[reference];
-    const others = layers.filter((l) => l !== anchor);
-    if (method.needsAlignment)
-      await alignPairs(
-        context,
-        group,
-        others.map((l): Pair => [anchor, l]),
-      );
-    job.announce(`Merging layers ${formatSet(layers)}`);
-    const values = await method.merge({
-      backend,
-      layers: await Promise.all(layers.map((l) => live.weightsOf(group, l))),
-      reference,
-      permutations: layers.map((l) =>
-        l === anchor ? null : (pairs.get(group.id, anchor, l)?.permutation ?? null),
-      ),
-    });
-    tied.push({ group, layers, values });
-    await job.check();
-  }
-  const weights = new Map<string, PinnedTensor>();
-  for (const { group, layers, values } of tied) {
-    const merged = values as ReadonlyMap<WeightRole, Float32Array>;
-    for (const [name, pin] of live.override(group, layers, merged)) weights.set(name, pin);
-  }
-  return { plan, tied, edits: tieFfns(opened.search, tied).edits, changes: { weights } };
 }
 
 /** Frees the weights that a variant pinned. */
 export function releaseVariant(variant: Variant | null): void {
   for (const pin of new Set(variant?.changes.weights?.values())) pin.release();
+}
+
+/** A plan with random windows of the same sizes in place of its sets. */
+function drawn(plan: MergePlan, sets: readonly TiedFfn[]): MergePlan {
+  const seed = plan.seed ?? 0;
+  const random = createSeeded(seed);
+  const windows = new Map<TiedFfn, number[]>();
+  for (const group of new Set(sets.map((s) => s.group))) {
+    const mine = sets.filter((s) => s.group === group);
+    const sizes = mine.map((s) => s.layers.length);
+    randomWindows(group.ffns.length, sizes, random).forEach((w, k) => {
+      windows.set(mine[k], w);
+    });
+  }
+  return { ...plan, seed, sets: sets.map((s) => ({ groupId: s.group.id, layers: windows.get(s)! })) };
+}
+
+/** Merges by a method of the registry; random windows are merged by permutation. */
+async function merged(context: StageContext, plan: MergePlan, evaluate?: Evaluate): Promise<Variant> {
+  const sets = layersOf(context.opened, plan.sets);
+  const method = mergeMethods[methodOf(plan)];
+  if (!method.needsAlignment) return mergedBy(context, plan, sets, 'default');
+  const groups = [...new Set(sets.map((s) => s.group))];
+  const candidates = plan.score === 'best' ? candidateScores(groups, context.dataset !== null) : [plan.score];
+  if (plan.score === 'best' && !evaluate && candidates.length > 1) {
+    throw new RangeError('The best alignment score is found by evaluation, which needs data to score on.');
+  }
+  const share = candidates.length > 1 ? 0.4 : 1;
+  for (const group of groups) {
+    const pairs = sets.filter((s) => s.group === group).flatMap((s) => pairsOf(plan, s.layers));
+    const job = context.job.part(share / groups.length);
+    await alignScores({ ...context, job }, group, pairs, candidates);
+  }
+  if (candidates.length === 1) {
+    return mergedBy(context, { ...plan, score: candidates[0] }, sets, candidates[0]);
+  }
+  const job = context.job.part(1 - share);
+  job.expect(candidates.length);
+  const best = await resolveBestScore(
+    candidates,
+    (score) => mergedBy({ ...context, job }, { ...plan, score }, sets, score),
+    async (variant) => {
+      const damage = await evaluate!(variant.changes);
+      await job.step('Tried an alignment score');
+      return damage;
+    },
+    releaseVariant,
+  );
+  return best.variant;
+}
+
+function methodOf({ method }: MergePlan): keyof typeof mergeMethods {
+  return method === 'vanilla' || method === 'copy' ? method : 'permute';
+}
+
+/** [reference, other] of every other layer of a set. */
+function pairsOf({ reference }: MergePlan, layers: readonly number[]): Pair[] {
+  const anchor = layers[referencePosition(reference, layers.length)];
+  return layers.filter((l) => l !== anchor).map((l): Pair => [anchor, l]);
+}
+
+/** Merges with pairs that are aligned already. */
+async function mergedBy(
+  { opened, live, backend, pairs, job }: StageContext,
+  plan: MergePlan,
+  sets: readonly TiedFfn[],
+  score: SingleScore,
+): Promise<Variant> {
+  const method = mergeMethods[methodOf(plan)];
+  const tied: (TiedFfn & { readonly values: ReadonlyMap<WeightRole, Float32Array> })[] = [];
+  for (const { group, layers } of sets) {
+    job.announce(`Merging layers ${formatSet(layers)}`);
+    const reference = referencePosition(plan.reference, layers.length);
+    const permutationOf = (layer: number) => {
+      if (!method.needsAlignment || layer === layers[reference]) return null;
+      const key = scoreKey(termsOf(score, group), group);
+      return pairs.get(group.id, layers[reference], layer, key)!.permutation;
+    };
+    const values = await method.merge({
+      backend,
+      layers: await Promise.all(layers.map((l) => live.weightsOf(group, l))),
+      reference,
+      permutations: layers.map(permutationOf),
+    });
+    tied.push({ group, layers, values });
+    await job.check();
+  }
+  const { edits } = tieFfns(opened.search, tied);
+  const weights = new Map<string, PinnedTensor>();
+  for (const { group, layers, values } of tied) {
+    for (const [name, pin] of live.override(group, layers, values)) weights.set(name, pin);
+  }
+  return { plan, tied, edits, changes: { weights } };
+}
+
+/** All FFNs of each set but its first left out. */
+async function withoutFfns(
+  { opened, live, job }: StageContext,
+  plan: MergePlan,
+  sets: readonly TiedFfn[],
+): Promise<Variant> {
+  const dropped = byGroup(sets, (layers) => layers.slice(1));
+  const edits = dropFfns(opened.search, dropped);
+  const weights = new Map<string, PinnedTensor>();
+  for (const { group, layers } of dropped) {
+    const zeros = zeroOutput(group.ffns[layers[0]]);
+    for (const [name, pin] of live.override(group, layers, zeros)) weights.set(name, pin);
+  }
+  await job.check();
+  return { plan, tied: [], edits, changes: { weights }, droppedFfns: dropped.map(refsOf) };
+}
+
+/** As many whole layers left out as the sets remove FFNs, chosen by evaluation, group by group. */
+async function withoutLayers(
+  { opened, job }: StageContext,
+  plan: MergePlan,
+  sets: readonly TiedFfn[],
+  evaluate: Evaluate | undefined,
+): Promise<Variant> {
+  if (!evaluate) {
+    throw new RangeError('Which layers to leave out is found by evaluation, which needs data to score on.');
+  }
+  const { search } = opened;
+  const chosen: GroupLayers[] = [];
+  const changesOf = (dropped: readonly GroupLayers[]): Changes => ({ replaced: layerMoves(search, dropped) });
+  const wanted = byGroup(sets, (layers) => layers.slice(1));
+  for (const { group, layers } of wanted) {
+    const part = job.part(1 / wanted.length);
+    const spans = droppableLayers(group, search);
+    const candidates = spans.flatMap((span, l) => (span ? [l] : []));
+    if (candidates.length < layers.length) {
+      throw new RangeError(unknownSpans(spans.flatMap((span, l) => (span ? [] : [l]))));
+    }
+    const choice = await chooseLayers(
+      candidates,
+      layers.length,
+      (some) => evaluate(changesOf([...chosen, { group, layers: some }])),
+      async (done, most) => {
+        part.expect(most);
+        await part.step(`Leaving out layers, choice ${done} of ${most}`);
+      },
+    );
+    chosen.push({ group, layers: choice.layers });
+  }
+  return {
+    plan,
+    tied: [],
+    edits: dropLayers(search, chosen),
+    changes: changesOf(chosen),
+    droppedLayers: chosen.map(refsOf),
+  };
+}
+
+/** Layers of all sets of a group together, ascending. */
+function byGroup(
+  sets: readonly TiedFfn[],
+  pick: (layers: readonly number[]) => readonly number[],
+): GroupLayers[] {
+  const groups = new Map<FfnGroup, number[]>();
+  for (const { group, layers } of sets) groups.set(group, [...(groups.get(group) ?? []), ...pick(layers)]);
+  return [...groups].map(([group, layers]) => ({ group, layers: layers.sort((a, b) => a - b) }));
+}
+
+function refsOf({ group, layers }: GroupLayers): LayerRefs {
+  return { groupId: group.id, layers };
 }

@@ -1,0 +1,105 @@
+/**
+ * Controls without merging: FFNs or whole layers that are left out (method.md, “Controls to offer beside it”).
+ *
+ * Why: a merge must be better than simply having fewer sublayers. The stream after what is dropped is the stream
+ * before it, in the file by other input names, in the live model by zero weights (FFNs) or replaced values (layers).
+ *
+ * Known limits: what another output of the model needs (a key-value cache, say) stays in the file.
+ */
+import type { Ffn, FfnGroup, FfnSearch, WeightRole } from '../graph/ffn.ts';
+import { layerSpans } from '../graph/layers.ts';
+import { isView } from '../graph/region.ts';
+import { isMovable, reroute } from '../graph/reroute.ts';
+import type { ModelEdits } from '../onnx/types.ts';
+import { elementCount } from '../tensor/shape.ts';
+import { formatSet } from './sets.ts';
+
+/** Layers of a group. */
+export interface GroupLayers {
+  readonly group: FfnGroup;
+  readonly layers: readonly number[];
+}
+
+/**
+ * The edits that leave out the FFNs named.
+ * @throws RangeError where an FFN's output does more than go to the residual stream
+ */
+export function dropFfns(search: FfnSearch, dropped: readonly GroupLayers[]): ModelEdits {
+  const moves = new Map<string, string>();
+  for (const { group, layers } of dropped) {
+    for (const layer of layers) {
+      const ffn = group.ffns[layer];
+      if (!ffn.residual || !endsInResidual(ffn, search)) {
+        throw new RangeError(
+          `The FFN ${ffn.label} cannot be left out, because its output does not go straight to a residual Add.`,
+        );
+      }
+      moves.set(ffn.residual.output, ffn.residual.stream);
+    }
+  }
+  return reroute(search.index, moves);
+}
+
+/** Weights that make an FFN's output exactly zero: of the last linear map, and its bias. */
+export function zeroOutput(ffn: Ffn): Map<WeightRole, Float32Array> {
+  const zeros = new Map<WeightRole, Float32Array>();
+  for (const { role, source } of ffn.weights) {
+    if (role === 'w_out' || role === 'b_out') zeros.set(role, new Float32Array(elementCount(source.dims)));
+  }
+  return zeros;
+}
+
+/** Whether a zero output adds nothing to the stream and is read by nothing else: only views and factors between. */
+function endsInResidual({ output, residual }: Ffn, { index }: FfnSearch): boolean {
+  let value = output;
+  for (let hops = 0; hops < 8; hops++) {
+    if (index.outputs.has(value)) return false;
+    const uses = index.usesOf(value).filter((u) => u.node.opType !== 'Shape');
+    if (uses.length !== 1 || uses[0].input < 0) return false;
+    const [{ node, input }] = uses;
+    if (node === residual?.node) return true;
+    const factor = node.opType === 'Mul' || (node.opType === 'Div' && input === 0);
+    if (!factor && !isView(node.opType)) return false;
+    value = node.outputs[0];
+  }
+  return false;
+}
+
+/** For each layer of a group, the stream after it and before it; undefined where it cannot be left out. */
+export function droppableLayers(
+  group: FfnGroup,
+  search: FfnSearch,
+): ({ readonly input: string; readonly output: string } | undefined)[] {
+  return layerSpans(group, search).map((span) =>
+    span && isMovable(search.index, span.output) ? span : undefined,
+  );
+}
+
+/**
+ * What is replaced where layers are left out: the stream after each by the stream before it.
+ * @throws RangeError where it cannot be told where a layer begins and ends
+ */
+export function layerMoves(search: FfnSearch, dropped: readonly GroupLayers[]): Map<string, string> {
+  const moves = new Map<string, string>();
+  for (const { group, layers } of dropped) {
+    const spans = droppableLayers(group, search);
+    const unknown = layers.filter((l) => !spans[l]);
+    if (unknown.length > 0) throw new RangeError(unknownSpans(unknown));
+    for (const layer of layers) moves.set(spans[layer]!.output, spans[layer]!.input);
+  }
+  return moves;
+}
+
+/** The edits that leave out whole layers. @throws as `layerMoves` */
+export function dropLayers(search: FfnSearch, dropped: readonly GroupLayers[]): ModelEdits {
+  return reroute(search.index, layerMoves(search, dropped));
+}
+
+/** The sentence for layers that cannot be left out. */
+export function unknownSpans(layers: readonly number[]): string {
+  const which =
+    layers.length === 1
+      ? `layer ${layers[0]} begins and ends`
+      : `the layers ${formatSet(layers)} begin and end`;
+  return `It cannot be told where ${which} on the residual stream, so ${layers.length === 1 ? 'it' : 'they'} cannot be left out. Drop FFNs instead.`;
+}
