@@ -125,8 +125,9 @@ export function pairedStandardError(original: Scored, merged: Scored): number {
  */
 export function damage(original: Scored, merged: Scored): number {
   checkPair(original, merged);
-  const change = meanOf(merged.items) - meanOf(original.items);
-  return higherIsBetter(merged.metric) ? -change : change;
+  const before = meanOf(original.items);
+  const after = meanOf(merged.items);
+  return higherIsBetter(merged.metric) ? before - after : after - before;
 }
 
 function checkPair(original: Scored, merged: Scored): void {
