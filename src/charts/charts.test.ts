@@ -46,10 +46,10 @@ describe('heatmap', () => {
 describe('layer stack', () => {
   it('adds up to the whole, and folds all of a window but its first', () => {
     const groups = [{ id: 'a', layers: 4, parametersPerFfn: 20 }];
-    const segments = layerStack(groups, 100, [{ groupId: 'a', first: 1, last: 3 }]);
+    const segments = layerStack(groups, 100, [{ groupId: 'a', layers: [1, 2, 3] }]);
     expect(segments.map(({ width }) => width).reduce((sum, width) => sum + width)).toBeCloseTo(1, 12);
     expect(segments.map(({ folded }) => folded)).toEqual([false, false, true, true, false]);
-    expect(segments.map(({ window }) => window)).toEqual([null, 0, 0, 0, null]);
+    expect(segments.map(({ set }) => set)).toEqual([null, 0, 0, 0, null]);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
  * The model to scale, as one bar: the FFN of every layer that can be merged, then the rest. Widths are shares of
- * the parameters; a layer that a picked window would fold into its neighbour is marked. Plain data in, segments out.
+ * the parameters; a layer that a picked set would fold into its first is marked. Plain data in, segments out.
  */
 
 export interface StackGroup {
@@ -9,10 +9,9 @@ export interface StackGroup {
   readonly parametersPerFfn: number;
 }
 
-export interface StackWindow {
+export interface StackSet {
   readonly groupId: string;
-  readonly first: number;
-  readonly last: number;
+  readonly layers: readonly number[];
 }
 
 export interface StackSegment {
@@ -23,25 +22,23 @@ export interface StackSegment {
   /** Of the whole bar, 0 to 1. */
   readonly start: number;
   readonly width: number;
-  /** Index of the window that holds the layer, or null. */
-  readonly window: number | null;
-  /** True for the copies that would leave the file: all of a window but its first. */
+  /** Index of the set that holds the layer, or null. */
+  readonly set: number | null;
+  /** True for the copies that would leave the file: all of a set but its first. */
   readonly folded: boolean;
 }
 
 export function layerStack(
   groups: readonly StackGroup[],
   parameters: number,
-  windows: readonly StackWindow[],
+  sets: readonly StackSet[],
 ): StackSegment[] {
   const segments: StackSegment[] = [];
   let start = 0;
   for (const { id, layers, parametersPerFfn } of groups) {
     const width = parametersPerFfn / parameters;
     for (let layer = 0; layer < layers; layer++) {
-      const index = windows.findIndex(
-        (window) => window.groupId === id && layer >= window.first && layer <= window.last,
-      );
+      const index = sets.findIndex((set) => set.groupId === id && set.layers.includes(layer));
       segments.push({
         key: `${id} ${layer}`,
         kind: 'ffn',
@@ -49,8 +46,8 @@ export function layerStack(
         layer,
         start,
         width,
-        window: index < 0 ? null : index,
-        folded: index >= 0 && layer > windows[index].first,
+        set: index < 0 ? null : index,
+        folded: index >= 0 && layer !== sets[index].layers[0],
       });
       start += width;
     }
@@ -63,7 +60,7 @@ export function layerStack(
     layer: null,
     start,
     width: rest,
-    window: null,
+    set: null,
     folded: false,
   });
   return segments;

@@ -15,8 +15,9 @@ export interface TradeoffLayout {
     readonly id: number;
     readonly x: number;
     readonly y: number;
-    /** Where its label has room. */
+    /** Where its label has room, and how far down it is moved so as not to lie on another. */
     readonly side: 'left' | 'right';
+    readonly labelY: number;
     readonly front: boolean;
   }[];
   /** An SVG path through the front. */
@@ -63,16 +64,34 @@ export function tradeoff(
   const range = higherIsBetter ? [height - bottom, top] : [top, height - bottom];
   const y = scaleLinear(padded(points.map(({ score }) => score)), range);
   const front = paretoFront(points, higherIsBetter);
+  const labels = labelPlaces(points.map(({ bytes, score }) => ({ x: x(bytes), y: y(score) })));
   return {
-    points: points.map((point) => ({
+    points: points.map((point, index) => ({
       id: point.id,
       x: x(point.bytes),
       y: y(point.score),
       side: x(point.bytes) > width / 2 ? 'left' : 'right',
+      labelY: labels[index],
       front: front.includes(point),
     })),
     front: front.map((point, index) => `${index ? 'L' : 'M'}${x(point.bytes)},${y(point.score)}`).join(''),
     xTicks: x.ticks(4).map((value) => ({ value, x: x(value) })),
     yTicks: y.ticks(4).map((value) => ({ value, y: y(value) })),
   };
+}
+
+const LABEL_HEIGHT = 12;
+const LABEL_WIDTH = 34;
+
+/** Variants of one size stand in a column: their labels are pushed apart from the top down. */
+function labelPlaces(points: readonly { readonly x: number; readonly y: number }[]): number[] {
+  const places = points.map(({ y }) => y);
+  const order = points.map((_, index) => index).sort((a, b) => points[a].y - points[b].y);
+  order.forEach((index, rank) => {
+    for (const above of order.slice(0, rank)) {
+      const near = Math.abs(points[above].x - points[index].x) < LABEL_WIDTH;
+      if (near) places[index] = Math.max(places[index], places[above] + LABEL_HEIGHT);
+    }
+  });
+  return places;
 }

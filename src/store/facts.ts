@@ -1,5 +1,6 @@
 /** Initial facts, and which facts fall when the thing under them changes. */
-import type { ModelSummary, StudioFacts } from './types.ts';
+import { defaultStride } from './metrics.ts';
+import type { DataSummary, ModelSummary, StudioFacts } from './types.ts';
 
 export const noSimilarity: StudioFacts['similarity'] = { byGroup: {}, seconds: null, engine: null };
 
@@ -13,11 +14,23 @@ export const initialFacts: StudioFacts = {
   errors: [],
   similarity: noSimilarity,
   alignment: null,
-  picks: { windows: [], saving: null },
-  merge: { method: 'permute', reference: 'first', result: null, held: null },
+  picks: { sets: [], saving: null },
+  sweeps: {},
+  plan: null,
+  merge: {
+    method: 'permute',
+    reference: 'first',
+    score: 'default',
+    seed: 1,
+    result: null,
+    asked: null,
+    held: null,
+  },
+  metric: { chosen: null, held: null },
   evaluation: null,
   tried: [],
-  view: { kind: 'cka', groupId: null, table: false, stretch: true, theme: 'light' },
+  examples: null,
+  view: { kind: 'cka', groupId: null, table: false, stretch: true, stripWidth: null, theme: 'light' },
 };
 
 /** Another model: everything that was about the one before it. */
@@ -26,15 +39,41 @@ export function factsForModel(model: ModelSummary, before: StudioFacts): Partial
     model,
     similarity: noSimilarity,
     alignment: null,
-    picks: { windows: [], saving: null },
-    merge: { ...before.merge, result: null, held: null },
+    picks: { sets: [], saving: null },
+    sweeps: {},
+    plan: null,
+    merge: {
+      ...before.merge,
+      // Scores that use a gate fit gated FFNs only.
+      score: 'default',
+      result: null,
+      asked: null,
+      held: null,
+    },
     evaluation: null,
     tried: [],
-    view: { ...before.view, kind: 'cka', groupId: model.groups[0]?.id ?? null },
+    examples: null,
+    view: { ...before.view, kind: 'cka', groupId: model.groups[0]?.id ?? null, stripWidth: null },
   };
 }
 
 /** Other data: everything that was measured on the data before it. A merge stays; it is weights, not a measurement. */
 export function factsForData(): Partial<StudioFacts> {
-  return { similarity: noSimilarity, alignment: null, evaluation: null, tried: [] };
+  return {
+    similarity: noSimilarity,
+    alignment: null,
+    sweeps: {},
+    plan: null,
+    evaluation: null,
+    tried: [],
+    examples: null,
+  };
+}
+
+/** The metric that fits the data; the worker is told it before the first score. */
+export function metricForData(data: DataSummary | null): StudioFacts['metric'] {
+  if (!data) return { chosen: null, held: null };
+  const { metric } = data;
+  const stride = metric === 'strided-perplexity' ? { stride: defaultStride(data.contextLength) } : {};
+  return { chosen: { metric, ...stride }, held: null };
 }

@@ -3,8 +3,9 @@
  * to disk; elsewhere, and with `?save=download`, a link to a Blob. The link's URL is revoked late: browsers may start
  * reading it some time after the click.
  */
+
+import type { FileDoor, SavePlace } from './context.ts';
 import { parameters } from './parameters.ts';
-import type { FileDoor, SavePlace } from './types.ts';
 
 const REVOKE_AFTER_MS = 10 * 60 * 1000;
 const CHUNK_BYTES = 8 * 1024 * 1024;

@@ -1,6 +1,5 @@
 /** Numbers for people. The exact value always stands beside the text, in `<data value>`. */
-import type { MergeMethodId, MergePlan, Metric, SimilarityMatrix } from './types.ts';
-import { windowName } from './windows.ts';
+import type { SimilarityMatrix } from './types.ts';
 
 const grouped = new Intl.NumberFormat('en-GB');
 
@@ -58,46 +57,8 @@ export function formatSimilarity(value: number): string {
   return Number.isNaN(value) ? 'not measured' : minus(value.toFixed(4));
 }
 
-export function formatMetric(metric: Metric, value: number): string {
-  return metric === 'accuracy' ? formatPercent(value) : value.toFixed(3);
-}
-
-export function formatDifference(metric: Metric, difference: number, error: number): string {
-  const sign = difference > 0 ? '+' : difference < 0 ? '−' : '±';
-  const text = (value: number) => (metric === 'accuracy' ? (value * 100).toFixed(1) : value.toFixed(3));
-  const unit = metric === 'accuracy' ? ' points' : '';
-  const size = `${sign === '±' ? '' : sign}${text(Math.abs(difference))}`;
-  return Number.isFinite(error) && error > 0 ? `${size} ± ${text(error)}${unit}` : `${size}${unit}`;
-}
-
 function minus(text: string): string {
   return text.replace('-', '−');
-}
-
-export const METRIC_NAMES: Record<Metric, string> = { perplexity: 'Perplexity', accuracy: 'Accuracy' };
-
-const METHOD_SHORT: Record<MergeMethodId, string> = {
-  permute: 'permuted, averaged',
-  vanilla: 'averaged as they are',
-  copy: 'anchor copied',
-};
-
-/** `4–7 and 9–10, permuted, averaged, first layer as reference`. */
-export function describePlan(plan: MergePlan): string {
-  const reference = plan.method === 'vanilla' ? '' : `, ${plan.reference} layer as reference`;
-  return `${describeWindows(plan.windows)}, ${METHOD_SHORT[plan.method]}${reference}`;
-}
-
-export function describeWindows(windows: MergePlan['windows']): string {
-  const names = windows.map(windowName);
-  return names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)}` : (names[0] ?? 'nothing');
-}
-
-/** The name offered for a saved model: `model-merged-4-7.onnx`; unchanged where nothing was merged. */
-export function suggestedName(fileName: string, plan: MergePlan | null): string {
-  if (!plan || plan.windows.length === 0) return fileName;
-  const stem = fileName.replace(/\.onnx$/i, '');
-  return `${stem}-merged-${plan.windows.map(({ first, last }) => `${first}-${last}`).join('_')}.onnx`;
 }
 
 /** A fraction as whole percent, without the sign. */
@@ -124,4 +85,9 @@ export function formatBytesTick(value: number): string {
   return formatBytes(value)
     .replace(/(\.\d*?)0+ /, '$1 ')
     .replace('. ', ' ');
+}
+
+/** Rank correlations: two decimals say enough at these sample sizes. */
+export function formatRho(value: number): string {
+  return Number.isNaN(value) ? 'not defined' : minus(value.toFixed(2));
 }

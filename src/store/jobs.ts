@@ -3,7 +3,8 @@
  * so that an error is always a sentence on the page and a cancel never is an error.
  * A worker that finishes although it was asked to stop is believed: its result is kept, since it holds it too.
  */
-import type { JobRunner, Step, StudioError, StudioState } from './types.ts';
+import type { JobRunner } from './context.ts';
+import type { JobUpdate, Step, StudioError, StudioState } from './types.ts';
 
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
@@ -38,7 +39,7 @@ export function createJobRunner(
       const mine = new AbortController();
       controller = mine;
       set({ job: { id, step, label, fraction: 0, cancelling: false }, status: null, errors: [] });
-      const onProgress = (progress: { fraction: number; label: string; secondsLeft?: number }) => {
+      const onProgress = (progress: JobUpdate) => {
         const job = get().job;
         if (job?.id !== id) return;
         const { fraction, secondsLeft } = progress;
@@ -58,9 +59,10 @@ export function createJobRunner(
         set({ job: null, status });
       } catch (error) {
         set({ job: null });
-        if (mine.signal.aborted || isAbort(error))
-          set({ status: { kind: 'cancelled', text: `Cancelled. ${cancelled}` } });
-        else fail(step, sentenceOf(error));
+        if (mine.signal.aborted || isAbort(error)) {
+          const kept = typeof cancelled === 'string' ? cancelled : cancelled();
+          set({ status: { kind: 'cancelled', text: `Cancelled. ${kept}` } });
+        } else fail(step, sentenceOf(error));
       } finally {
         if (controller === mine) controller = null;
       }

@@ -22,6 +22,10 @@ export function createLazyApi(load: () => Promise<StudioApi>): StudioApi {
     predict: async (...args) => (await client()).predict(...args),
     merge: async (...args) => (await client()).merge(...args),
     evaluate: async (...args) => (await client()).evaluate(...args),
+    setMetric: async (...args) => (await client()).setMetric(...args),
+    sweep: async (...args) => (await client()).sweep(...args),
+    plan: async (...args) => (await client()).plan(...args),
+    examples: async (...args) => (await client()).examples(...args),
     download: async (...args) => (await client()).download(...args),
   };
 }

@@ -1,114 +1,78 @@
 /**
- * Merging, comparing and saving: the three things that use the worker's current variant.
+ * Merging, with its method and options.
  *
  * One rule keeps the variant unambiguous. `merge.result` says what a download holds. Picks or options that were changed
  * after a merge leave it as it is, and the page says that they differ (`mergeIsStale`). Clearing every pick
- * means the original: the result goes at once, and `settle` takes the worker's copy back before it is used again.
+ * means the original: the result goes at once, and the worker's copy before it is used again (`variant.ts`).
  */
-import { formatBytes, formatSeconds, suggestedName } from './format.ts';
-import { isAbort } from './jobs.ts';
+import type { SliceContext } from './context.ts';
+import { scoreValue, usesReference, usesScore } from './describe.ts';
+import { formatSeconds } from './format.ts';
 import { withMatrices } from './see.ts';
-import type { JobOptions, MergePlan, SliceContext, StudioActions, StudioFacts } from './types.ts';
-import { sameWindow } from './windows.ts';
+import { sameSets } from './sets.ts';
+import type { MergePlan, MergeResult, StudioActions, StudioFacts } from './types.ts';
 
-type MergeActions = Pick<StudioActions, 'setMethod' | 'setReference' | 'runMerge' | 'evaluate' | 'download'>;
+type MergeActions = Pick<StudioActions, 'setMethod' | 'setReference' | 'setScore' | 'setSeed' | 'runMerge'>;
 
-/** True where the merge that a download holds is not the one that is now picked. */
-export function mergeIsStale({ merge, picks }: StudioFacts): boolean {
-  if (!merge.result) return false;
-  const { plan } = merge.result;
-  const same =
-    plan.windows.length === picks.windows.length &&
-    plan.windows.every((window) => picks.windows.some((other) => sameWindow(window, other)));
-  return !same || plan.method !== merge.method || plan.reference !== merge.reference;
+/** The plan of the picks and the options as they stand. */
+export function pickedPlan({ picks, merge }: StudioFacts): MergePlan {
+  const { method, reference, score, seed } = merge;
+  return { sets: picks.sets, method, reference, score, ...(method === 'random' && { seed }) };
 }
 
-export function createMergeActions({ api, files, set, get, jobs, fail }: SliceContext): MergeActions {
-  let tried = 0;
-  const holds = (held: MergePlan | null) => set({ merge: { ...get().merge, held } });
+/** Equal in all that the method uses. */
+export function samePlan(a: MergePlan, b: MergePlan): boolean {
+  const { method } = a;
+  return (
+    method === b.method &&
+    sameSets(a.sets, b.sets) &&
+    (!usesReference(method) || a.reference === b.reference) &&
+    (!usesScore(method) || scoreValue(a.score) === scoreValue(b.score)) &&
+    (method !== 'random' || a.seed === b.seed)
+  );
+}
 
-  /** Brings the worker's variant in line with what the page shows. */
-  const settle = async (options: JobOptions) => {
-    const { held, result, method, reference } = get().merge;
-    if (!held || result) return;
-    await api.merge({ windows: [], method, reference }, options);
-    holds(null);
-  };
+/** True where the merge that a download holds is not the one that is now picked. */
+export function mergeIsStale(state: StudioFacts): boolean {
+  const { asked, result } = state.merge;
+  return result !== null && asked !== null && !samePlan(asked, pickedPlan(state));
+}
 
+/** What a finished merge changes. */
+export function factsOfMerge(
+  state: StudioFacts,
+  asked: MergePlan,
+  result: MergeResult,
+): Partial<StudioFacts> {
+  const { similarity, merge } = state;
   return {
-    setMethod: (method) => set({ merge: { ...get().merge, method } }),
-    setReference: (reference) => set({ merge: { ...get().merge, reference } }),
+    merge: { ...merge, result, asked },
+    similarity: { ...similarity, byGroup: withMatrices(similarity.byGroup, result.aligned) },
+    evaluation: null,
+  };
+}
+
+export function createMergeActions({ set, get, jobs, fail, variant }: SliceContext): MergeActions {
+  const option = (part: Partial<StudioFacts['merge']>) => set({ merge: { ...get().merge, ...part } });
+  return {
+    setMethod: (method) => option({ method }),
+    setReference: (reference) => option({ reference }),
+    setScore: (score) => option({ score }),
+    setSeed: (seed) => option({ seed }),
 
     async runMerge() {
-      const { windows } = get().picks;
-      const { method, reference } = get().merge;
-      if (windows.length === 0)
+      const plan = pickedPlan(get());
+      if (plan.sets.length === 0)
         return fail('merge', 'Nothing is picked yet: pick a window of layers on the heatmap first.');
+      if (plan.seed !== undefined && !(Number.isInteger(plan.seed) && plan.seed >= 0))
+        return fail('merge', 'The random seed is a whole number, 0 or more.');
       const cancelled = get().merge.result ? 'The merge before it still holds.' : 'The model is unchanged.';
       await jobs.run({ step: 'merge', label: 'Merging', cancelled }, async (options) => {
-        const result = await api.merge({ windows, method, reference }, options);
-        const { similarity, merge } = get();
+        const result = await variant.put(plan, options);
         // Picks that were cleared while it ran: the worker holds a merge that nobody asks for any more.
-        const wanted = get().picks.windows.length > 0;
-        set({
-          merge: { ...merge, result: wanted ? result : null, held: result.plan },
-          similarity: { ...similarity, byGroup: withMatrices(similarity.byGroup, result.aligned) },
-          evaluation: null,
-        });
+        if (get().picks.sets.length > 0) set(factsOfMerge(get(), plan, result));
         return { kind: 'done', text: `Merged in ${formatSeconds(result.seconds)}.` };
       });
-    },
-
-    async evaluate() {
-      const cancelled = 'Nothing was scored; the merge is kept.';
-      await jobs.run(
-        { step: 'compare', label: 'Scoring on the report split', cancelled },
-        async (options) => {
-          await settle(options);
-          const { result } = get().merge;
-          const evaluation = await api.evaluate('report', options);
-          const now = get();
-          if (now.merge.result !== result) {
-            return { kind: 'done', text: 'Scored, but the picks were cleared meanwhile: evaluate again.' };
-          }
-          set({ evaluation });
-          if (result) {
-            const entry = { id: ++tried, plan: result.plan, saving: result.saving, evaluation };
-            set({ tried: [...now.tried, entry] });
-          }
-          return { kind: 'done', text: `Scored in ${formatSeconds(evaluation.seconds)}.` };
-        },
-      );
-    },
-
-    async download() {
-      const { model, merge } = get();
-      if (!model) return;
-      const name = suggestedName(model.fileName, merge.result?.plan ?? null);
-      const cancelled = 'Nothing was saved.';
-      await jobs
-        .run({ step: 'download', label: 'Composing the file', cancelled }, async (options) => {
-          const place = await files.choosePlace(name);
-          await settle(options);
-          const { blob, fileName } = await api.download(options);
-          if (options.signal.aborted) throw options.signal.reason;
-          if (place) {
-            await place.write(blob, options.signal, (written) => {
-              const last = written >= blob.size;
-              const label = last
-                ? 'Finalising the file'
-                : `Writing, ${formatBytes(written)} of ${formatBytes(blob.size)}`;
-              options.onProgress({ fraction: blob.size ? written / blob.size : 1, label });
-            });
-          } else {
-            files.saveAsLink(blob, fileName);
-          }
-          const saved = place?.name ?? fileName;
-          return { kind: 'saved', text: `Saved ${saved}, ${formatBytes(blob.size)}`, savedBytes: blob.size };
-        })
-        .catch((error: unknown) => {
-          if (!isAbort(error)) throw error;
-        });
     },
   };
 }

@@ -1,8 +1,9 @@
 /** Opening: the machine's probe, a model from files or a sample, and the data added to it later. */
-import { factsForData, factsForModel } from './facts.ts';
+import type { JobOptions, SliceContext } from './context.ts';
+import { factsForData, factsForModel, metricForData } from './facts.ts';
 import { sentenceOf } from './jobs.ts';
 import { SAMPLES } from './samples.ts';
-import type { JobOptions, SliceContext, Status, StudioActions } from './types.ts';
+import type { Status, StudioActions } from './types.ts';
 
 type OpenActions = Pick<
   StudioActions,
@@ -15,7 +16,7 @@ export function createOpenActions({ api, files: door, set, get, jobs, fail }: Sl
   const open = async (files: readonly File[], options: JobOptions): Promise<Status> => {
     await probing;
     const { model, data, needs } = await api.open(files, options);
-    set({ ...factsForModel(model, get()), data, needs });
+    set({ ...factsForModel(model, get()), data, needs, metric: metricForData(data) });
     return { kind: 'done', text: `Opened ${model.fileName}.` };
   };
   const kept = (): string => (get().model ? 'The model that was open is still here.' : 'Nothing was opened.');
@@ -58,7 +59,7 @@ export function createOpenActions({ api, files: door, set, get, jobs, fail }: Sl
       const cancelled = 'The data is as it was.';
       await jobs.run({ step: 'calibrate', label: 'Reading the data', cancelled }, async (options) => {
         const { data, needs } = await api.addData(files, options);
-        set({ ...factsForData(), data, needs });
+        set({ ...factsForData(), data, needs, metric: metricForData(data) });
         return { kind: 'done', text: data ? 'The data is ready.' : 'Read. Something is still needed.' };
       });
     },
@@ -70,7 +71,7 @@ export function createOpenActions({ api, files: door, set, get, jobs, fail }: Sl
       const cancelled = 'The context length is as it was.';
       await jobs.run({ step: 'calibrate', label: 'Splitting the text', cancelled }, async (options) => {
         const { data, needs } = await api.setContextLength(tokens, options);
-        set({ ...factsForData(), data, needs });
+        set({ ...factsForData(), data, needs, metric: metricForData(data) });
         return { kind: 'done', text: `Text is split into chunks of ${tokens} tokens.` };
       });
     },

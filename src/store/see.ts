@@ -1,7 +1,9 @@
 /** Similarity of layers: measuring all pairs, aligning one pair, and the files of both. */
+
+import type { SliceContext } from './context.ts';
 import { alignmentJson, matrixCsv, matrixFileName } from './export.ts';
 import { formatSeconds } from './format.ts';
-import type { GroupMatrices, SimilarityMatrix, SliceContext, StudioActions, StudioFacts } from './types.ts';
+import type { GroupMatrices, SimilarityMatrix, StudioActions, StudioFacts } from './types.ts';
 
 type SeeActions = Pick<
   StudioActions,
@@ -91,7 +93,7 @@ export function createSeeActions({ api, files, set, get, jobs, fail }: SliceCont
 
     showKind: (kind) => view({ kind }),
     showGroup: (groupId) => {
-      view({ groupId });
+      view({ groupId, stripWidth: get().sweeps[groupId]?.request.widths[0] ?? null });
       if (get().alignment?.groupId !== groupId) set({ alignment: null });
     },
     showTable: (table) => view({ table }),

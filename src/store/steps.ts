@@ -1,23 +1,36 @@
-/** How far the page is: which of the six steps are done, and which one is next. */
+/** How far the page is: which of the steps are done, and which one is next. Sweep and plan are optional ways to choose. */
 import { mergeIsStale } from './merge.ts';
 import type { Step, StudioFacts } from './types.ts';
 
-export const STEPS: readonly { readonly id: Step; readonly name: string }[] = [
-  { id: 'open', name: 'Open' },
-  { id: 'calibrate', name: 'Calibrate' },
-  { id: 'see', name: 'See' },
-  { id: 'merge', name: 'Merge' },
-  { id: 'compare', name: 'Compare' },
-  { id: 'download', name: 'Download' },
+export interface StepFacts {
+  readonly id: Step;
+  readonly name: string;
+  /** As it stands before the heading. */
+  readonly mark: string;
+  /** Never waited for. */
+  readonly optional?: boolean;
+}
+
+export const STEPS: readonly StepFacts[] = [
+  { id: 'open', name: 'Open', mark: '1' },
+  { id: 'calibrate', name: 'Calibrate', mark: '2' },
+  { id: 'see', name: 'See', mark: '3' },
+  { id: 'sweep', name: 'Sweep', mark: '3a', optional: true },
+  { id: 'plan', name: 'Plan', mark: '3b', optional: true },
+  { id: 'merge', name: 'Merge', mark: '4' },
+  { id: 'compare', name: 'Compare', mark: '5' },
+  { id: 'download', name: 'Download', mark: '6' },
 ];
 
 /** Steps done, as a space-separated string: the same for the same state, so that a selector may return it. */
 export function doneSteps(state: StudioFacts): string {
-  const { model, similarity, picks, merge, evaluation, status } = state;
+  const { model, similarity, picks, sweeps, plan, merge, evaluation, status } = state;
   const done: Record<Step, boolean> = {
     open: model !== null,
     calibrate: Object.keys(similarity.byGroup).length > 0,
-    see: picks.windows.length > 0,
+    see: picks.sets.length > 0,
+    sweep: Object.values(sweeps).some(({ finished }) => finished !== null),
+    plan: plan !== null,
     merge: merge.result !== null && !mergeIsStale(state),
     compare: evaluation !== null,
     download: status?.kind === 'saved',
@@ -29,5 +42,5 @@ export function doneSteps(state: StudioFacts): string {
 
 export function nextStep(done: string): Step {
   const ids = done.split(' ');
-  return STEPS.find(({ id }) => !ids.includes(id))?.id ?? 'download';
+  return STEPS.find(({ id, optional }) => !optional && !ids.includes(id))?.id ?? 'download';
 }

@@ -1,13 +1,20 @@
 /** The store: the facts of the page and the actions on them, composed from one slice a file. No React in here. */
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { StudioApi } from '../worker/api.ts';
+import { createCompareActions } from './compare.ts';
+import type { FileDoor, SliceContext } from './context.ts';
+import { createDownloadActions } from './download.ts';
+import { createExampleActions } from './examples.ts';
 import { initialFacts } from './facts.ts';
 import { createErrorList, createJobRunner } from './jobs.ts';
 import { createMergeActions } from './merge.ts';
 import { createOpenActions } from './open.ts';
+import { createPlanActions } from './plan.ts';
 import { createSeeActions } from './see.ts';
-import type { FileDoor, SliceContext, StudioState } from './types.ts';
-import { createWindowActions } from './windows.ts';
+import { createSetActions, createSetsChange } from './sets.ts';
+import { createSweepActions } from './sweep.ts';
+import type { StudioState } from './types.ts';
+import { createVariantKeeper } from './variant.ts';
 
 export type StudioStore = StoreApi<StudioState>;
 
@@ -16,13 +23,23 @@ export function createStudioStore(api: StudioApi, files: FileDoor): StudioStore 
     const set = (part: Partial<StudioState>) => setState(part);
     const fail = createErrorList(set, get);
     const jobs = createJobRunner(set, get, fail);
-    const context: SliceContext = { api, files, set, get, jobs, fail };
+    const tools = { api, files, set, get, jobs, fail };
+    const context: SliceContext = {
+      ...tools,
+      variant: createVariantKeeper(tools),
+      changeSets: createSetsChange(tools),
+    };
     return {
       ...initialFacts,
       ...createOpenActions(context),
       ...createSeeActions(context),
-      ...createWindowActions(context),
+      ...createSetActions(context),
+      ...createSweepActions(context),
+      ...createPlanActions(context),
       ...createMergeActions(context),
+      ...createCompareActions(context),
+      ...createExampleActions(context),
+      ...createDownloadActions(context),
       cancel: () => jobs.cancel(),
       dismiss: (id) => set({ errors: get().errors.filter((error) => error.id !== id) }),
       setTheme: (theme) => set({ view: { ...get().view, theme } }),

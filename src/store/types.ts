@@ -1,6 +1,6 @@
 /**
  * The shape of what the page knows. Everything here is small and serialisable: no tensor, session or device.
- * The one exception is the correlation of the pair asked for last, kept so that it can be saved.
+ * Two exceptions: the correlation of the pair asked for last, kept so that it can be saved, and a few small images.
  * The pipeline's facts are passed on from here, because `ui` imports the store and not the pipeline.
  */
 import type {
@@ -8,45 +8,73 @@ import type {
   DataSummary,
   EngineSummary,
   EvaluationResult,
-  LayerWindow,
+  ExampleResult,
+  GenerateRequest,
+  LayerSet,
   MergeMethodId,
   MergePlan,
   MergeResult,
+  MetricChoice,
   ModelSummary,
   Need,
+  PlanCandidate,
+  PlanRequest,
+  PlanResult,
+  Progress,
   ReferenceChoice,
   Saving,
+  ScoreChoice,
   SimilarityKind,
   SimilarityMatrix,
+  SweepEntry,
+  SweepRequest,
+  SweepResult,
 } from '../pipeline/types.ts';
-import type { GpuPreference, StudioApi } from '../worker/api.ts';
+import type { GpuPreference } from '../worker/api.ts';
 
 export type {
   AlignmentResult,
   DataSummary,
   EngineSummary,
   EvaluationResult,
+  ExampleResult,
+  GenerateRequest,
   GroupSummary,
-  LayerWindow,
+  ImageExample,
+  LayerSet,
   MergeMethodId,
   MergePlan,
   MergeResult,
   Metric,
+  MetricChoice,
   ModelSummary,
   Need,
+  PlanCandidate,
+  PlanRequest,
+  PlanResult,
+  Prediction,
   ReferenceChoice,
   Saving,
+  ScoreChoice,
+  ScoreTerm,
   SimilarityKind,
   SimilarityMatrix,
   SplitSummary,
+  SweepEntry,
+  SweepRequest,
+  SweepResult,
+  TokenExample,
   ValueSummary,
 } from '../pipeline/types.ts';
 export type { GpuPreference, StudioApi } from '../worker/api.ts';
 
-/** The six steps of the page; a job and an error belong to one of them. */
-export type Step = 'open' | 'calibrate' | 'see' | 'merge' | 'compare' | 'download';
+/** The steps of the page (sweep and plan are optional ways to choose); a job and an error belong to one of them. */
+export type Step = 'open' | 'calibrate' | 'see' | 'sweep' | 'plan' | 'merge' | 'compare' | 'download';
 
 export type Theme = 'light' | 'dark';
+
+/** What a job tells while it runs. */
+export type JobUpdate = Omit<Progress, 'partial'>;
 
 export interface Job {
   readonly id: number;
@@ -76,9 +104,46 @@ export type GroupMatrices = Readonly<Partial<Record<SimilarityKind, SimilarityMa
 /** One merge that was evaluated: kept so that later ones can be compared with it. */
 export interface TriedVariant {
   readonly id: number;
+  /** As it was asked for: what brings it back. */
+  readonly asked: MergePlan;
+  /** As it was carried out. */
   readonly plan: MergePlan;
+  readonly droppedLayers?: MergeResult['droppedLayers'];
   readonly saving: Saving;
+  /** One a metric. */
+  readonly scores: readonly EvaluationResult[];
+}
+
+/** The sweep of one group with one set of settings; entries of several widths gather in it, and stay when it is cancelled. */
+export interface SweepRun {
+  readonly request: SweepRequest;
+  readonly metric: MetricChoice;
+  readonly entries: readonly SweepEntry[];
+  /** What is known only when all windows of the request are done. */
+  readonly finished: Omit<SweepResult, 'entries'> | null;
+}
+
+export interface PlanRun {
+  readonly request: PlanRequest;
+  readonly metric: MetricChoice;
+  readonly result: PlanResult;
+  /** What was picked and merged for a size that was asked for. */
+  readonly sized: SizedPick | null;
+}
+
+export interface SizedPick {
+  /** Percent smaller, as asked. */
+  readonly percent: number;
+  readonly candidate: PlanCandidate;
+  /** On the select split. */
   readonly evaluation: EvaluationResult;
+}
+
+export interface ExamplesRun {
+  readonly request: GenerateRequest;
+  readonly result: ExampleResult;
+  /** The merge that it shows; null = the original twice. */
+  readonly of: MergePlan | null;
 }
 
 export interface StudioFacts {
@@ -98,22 +163,38 @@ export interface StudioFacts {
     readonly engine: EngineSummary | null;
   };
   readonly alignment: AlignmentResult | null;
-  readonly picks: { readonly windows: readonly LayerWindow[]; readonly saving: Saving | null };
+  readonly picks: { readonly sets: readonly LayerSet[]; readonly saving: Saving | null };
+  /** By group. */
+  readonly sweeps: Readonly<Record<string, SweepRun>>;
+  readonly plan: PlanRun | null;
   readonly merge: {
     readonly method: MergeMethodId;
     readonly reference: ReferenceChoice;
+    readonly score: ScoreChoice;
+    /** Of the windows drawn at random. */
+    readonly seed: number;
     /** What the download will hold; null means the original. */
     readonly result: MergeResult | null;
-    /** What the worker holds. Differs from `result` only between clearing the picks and the next evaluation or download. */
-    readonly held: MergePlan | null;
+    /** The plan that `result` was asked with. */
+    readonly asked: MergePlan | null;
+    /** The plan that the worker holds: another than `asked` after the picks were cleared, and while baselines run. */
+    readonly held: MergePlan | null | 'unknown';
+  };
+  readonly metric: {
+    readonly chosen: MetricChoice | null;
+    /** What the worker was last told. */
+    readonly held: MetricChoice | null;
   };
   readonly evaluation: EvaluationResult | null;
   readonly tried: readonly TriedVariant[];
+  readonly examples: ExamplesRun | null;
   readonly view: {
     readonly kind: SimilarityKind;
     readonly groupId: string | null;
     readonly table: boolean;
     readonly stretch: boolean;
+    /** Width of the windows whose damage lies along the heatmap's diagonal; null = none. */
+    readonly stripWidth: number | null;
     readonly theme: Theme;
   };
 }
@@ -127,15 +208,34 @@ export interface StudioActions {
   measure(): Promise<void>;
   align(reference: number, layer: number): Promise<void>;
   pickWindow(first: number, last: number): boolean;
-  removeWindow(window: LayerWindow): void;
+  /** Layers that need not be neighbours, as typed: `1, 4, 5`. */
+  pickLayers(text: string): boolean;
+  /** Picks a window in place of those that share a layer with it. */
+  pickInstead(groupId: string, first: number, last: number): void;
+  removeSet(set: LayerSet): void;
   clearWindows(): void;
   setMethod(method: MergeMethodId): void;
   setReference(reference: ReferenceChoice): void;
+  setScore(score: ScoreChoice): void;
+  setSeed(seed: number): void;
   runMerge(): Promise<void>;
+  runSweep(narrowest: number, widest: number): Promise<void>;
+  showStrip(width: number | null): void;
+  proposePlans(removed: number): Promise<void>;
+  findBestOfSize(percent: number): Promise<void>;
+  applyPlan(candidate: PlanCandidate): void;
+  setMetric(choice: MetricChoice): Promise<void>;
+  /** Sets the stride of the chosen metric; the worker hears of it before the next score. */
+  setStride(stride: number): void;
   evaluate(): Promise<void>;
+  runBaselines(): Promise<void>;
+  useAgain(id: number): Promise<void>;
+  compareExamples(request: GenerateRequest): Promise<void>;
   download(): Promise<void>;
   saveMatrix(): void;
   saveAlignment(): void;
+  saveSweep(): void;
+  savePlans(): void;
   cancel(): void;
   dismiss(id: number): void;
   refuseFiles(step: Step, sentence: string): void;
@@ -147,42 +247,3 @@ export interface StudioActions {
 }
 
 export type StudioState = StudioFacts & StudioActions;
-
-/** How files come in and go out; a test gives its own. */
-export interface FileDoor {
-  /** Reads one file of a sample from the page's own origin. */
-  fetchSample(sample: string, file: string, signal: AbortSignal): Promise<File>;
-  /** Asks where to save before the content is made (a picker needs the click that led to it); null when there is no picker. */
-  choosePlace(suggestedName: string): Promise<SavePlace | null>;
-  /** Saves with a link: no picker. */
-  saveAsLink(blob: Blob, name: string): void;
-}
-
-export interface SavePlace {
-  readonly name: string;
-  write(blob: Blob, signal: AbortSignal, onBytes: (written: number) => void): Promise<void>;
-}
-
-/** What every slice gets. */
-export interface SliceContext {
-  readonly api: StudioApi;
-  readonly files: FileDoor;
-  readonly set: (part: Partial<StudioState>) => void;
-  readonly get: () => StudioState;
-  readonly jobs: JobRunner;
-  readonly fail: (step: Step, sentence: string) => void;
-}
-
-export interface JobOptions {
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: { fraction: number; label: string; secondsLeft?: number }) => void;
-}
-
-export interface JobRunner {
-  /** Runs the one job that may run; resolves when it has ended, however it ended. Refused (false) while another runs. */
-  run(
-    job: { step: Step; label: string; cancelled: string },
-    work: (options: JobOptions) => Promise<Status | null>,
-  ): Promise<boolean>;
-  cancel(): void;
-}

@@ -1,4 +1,4 @@
-/** The page from top to bottom: six steps, one under the other, and the bar that tells what runs. */
+/** The page from top to bottom: the steps, one under the other, and the bar that tells what runs. */
 import { StudioContext, useStudio } from '../store/react.ts';
 import type { StudioStore } from '../store/studio.ts';
 import { CalibrateSection } from './calibrate-section.tsx';
@@ -9,15 +9,19 @@ import { Header } from './header.tsx';
 import { JobBar } from './job-bar.tsx';
 import { MergeSection } from './merge-section.tsx';
 import { OpenSection } from './open-section.tsx';
+import { PlanSection } from './plan-section.tsx';
 import { SeeSection } from './see-section.tsx';
 import { StepRail } from './step-rail.tsx';
+import { SweepSection } from './sweep-section.tsx';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/controls.css';
 import './styles/layout.css';
 import './styles/open.css';
 import './styles/see.css';
+import './styles/sweep.css';
 import './styles/results.css';
+import './styles/compare.css';
 
 export function App({ store }: { store: StudioStore }) {
   return (
@@ -42,6 +46,8 @@ function Steps() {
         <>
           <CalibrateSection />
           <SeeSection key={model.fileName} />
+          <SweepSection />
+          <PlanSection />
           <MergeSection />
           <CompareSection />
         </>

@@ -7,7 +7,7 @@ import type { ReactNode } from 'react';
 export interface ButtonProps {
   readonly children: ReactNode;
   readonly onClick: () => void;
-  readonly kind?: 'primary' | 'main' | 'plain' | 'quiet' | 'icon';
+  readonly kind?: 'primary' | 'main' | 'plain' | 'quiet' | 'icon' | 'row';
   /** The accessible name, where the content is not it. */
   readonly label?: string;
   readonly disabled?: boolean;

@@ -1,61 +1,76 @@
 /** Step 5. Original against merged, on data that neither the alignment nor the choice has seen. */
-import {
-  describePlan,
-  formatDifference,
-  formatInteger,
-  formatMetric,
-  METRIC_NAMES,
-} from '../store/format.ts';
+import { describePlan } from '../store/describe.ts';
+import { formatInteger } from '../store/format.ts';
+import { mergeIsStale } from '../store/merge.ts';
+import { directionOf, formatDifference, formatMetric, metricName } from '../store/metrics.ts';
 import { useStudio } from '../store/react.ts';
 import type { EngineSummary, EvaluationResult } from '../store/types.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
+import { MetricChoiceField } from './metric-choice.tsx';
+import { SideBySide } from './side-by-side.tsx';
 import { StepSection } from './step-section.tsx';
 import { TableScroll } from './table-scroll.tsx';
+import { TradeoffFigure } from './tradeoff-figure.tsx';
 import { Tried } from './tried.tsx';
 import { useActionKind } from './use-action-kind.ts';
+import { SMALLER_NOT_FASTER } from './words.ts';
 
 export function CompareSection() {
   const evaluation = useStudio((state) => state.evaluation);
+  const merged = useStudio(({ merge }) => merge.result !== null);
+  return (
+    <StepSection step="compare" about="The score on the report split, which nothing before has used.">
+      <div className="compare">
+        <div className="compare-table">
+          <MetricChoiceField />
+          <EvaluateRow />
+          <Alerts step="compare" />
+          {evaluation ? <Scores evaluation={evaluation} merged={merged} /> : <NoScores />}
+        </div>
+        <TradeoffFigure />
+      </div>
+      <Tried />
+      <SideBySide />
+    </StepSection>
+  );
+}
+
+function EvaluateRow() {
   const busy = useStudio(({ job }) => job !== null);
   const data = useStudio((state) => state.data);
   const ready = useStudio(({ needs }) => needs.length === 0) && data !== null;
   const evaluate = useStudio((state) => state.evaluate);
   const kind = useActionKind('compare');
-  const plan = useStudio(({ merge }) => merge.result?.plan ?? null);
+  const result = useStudio(({ merge }) => merge.result);
+  const stale = useStudio(mergeIsStale);
   const report = data?.splits.find(({ name }) => name === 'report');
   const sees = report ? ` on ${formatInteger(report.scored)} scored ${report.unit}` : '';
+  const about = result
+    ? `Original against ${describePlan(result.plan, result.droppedLayers)}${sees}.`
+    : `Nothing is merged: scores the original${sees}.`;
   return (
-    <StepSection step="compare" about="The score on the report split, which nothing before has used.">
-      <div className="compare">
-        <div className="compare-table">
-          <div className="act-row">
-            <Button
-              kind={kind}
-              disabled={busy || !ready}
-              describedBy="evaluate-about"
-              onClick={() => void evaluate()}
-            >
-              Evaluate on the report split
-            </Button>
-            <p className="note" id="evaluate-about">
-              {plan
-                ? `Original against ${describePlan(plan)}${sees}.`
-                : `Nothing is merged: scores the original${sees}.`}
-            </p>
-          </div>
-          <Alerts step="compare" />
-          {evaluation ? <Scores evaluation={evaluation} merged={plan !== null} /> : <NoScores />}
-        </div>
-        <Tried />
-      </div>
-    </StepSection>
+    <div className="act-row">
+      <Button
+        kind={kind}
+        disabled={busy || !ready}
+        describedBy="evaluate-about"
+        onClick={() => void evaluate()}
+      >
+        Evaluate on the report split
+      </Button>
+      <p className="note evaluate-about" id="evaluate-about">
+        {about} {SMALLER_NOT_FASTER}
+        {stale && ' Your picks or options have changed since it was merged.'}
+      </p>
+    </div>
   );
 }
 
 function Scores({ evaluation, merged }: { evaluation: EvaluationResult; merged: boolean }) {
   const { metric, original, merged: after, standardError, samples, engine } = evaluation;
   const difference = after - original;
+  const unit = useStudio(({ data }) => data?.splits[0]?.unit ?? 'items');
   return (
     <>
       <TableScroll label="Scores">
@@ -63,7 +78,7 @@ function Scores({ evaluation, merged }: { evaluation: EvaluationResult; merged: 
           <ScoreHead />
           <tbody>
             <tr>
-              <th scope="row">{METRIC_NAMES[metric]}</th>
+              <th scope="row">{metricName(metric)}</th>
               <td className="number">
                 <data value={String(original)}>{formatMetric(metric, original)}</data>
               </td>
@@ -78,12 +93,10 @@ function Scores({ evaluation, merged }: { evaluation: EvaluationResult; merged: 
         </table>
       </TableScroll>
       <p className="note score-note">
-        {metric === 'perplexity' ? 'Lower is better. ' : 'Higher is better. '}
-        {!merged && 'Nothing is merged, so both are the original. '}
+        {directionOf(metric)} {!merged && 'Nothing is merged, so both are the original. '}
         {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls; this is a number with its name. */}
         <span role="group" aria-label="Scored samples">
-          Scored on <data value={String(samples)}>{formatInteger(samples)}</data>{' '}
-          {metric === 'perplexity' ? 'tokens' : 'images'}
+          Scored on <data value={String(samples)}>{formatInteger(samples)}</data> {unit}
         </span>
         ; ± is the standard error of the paired difference. {engineSentence(engine)}
       </p>
@@ -117,7 +130,7 @@ function ScoreHead() {
 
 /** Holds the place of the scores. */
 function NoScores() {
-  const metric = useStudio(({ data }) => data?.metric ?? 'perplexity');
+  const metric = useStudio(({ metric: { chosen } }) => chosen?.metric ?? 'perplexity');
   return (
     <>
       <div className="table-scroll" aria-hidden="true">
@@ -125,7 +138,7 @@ function NoScores() {
           <ScoreHead />
           <tbody>
             <tr>
-              <th scope="row">{METRIC_NAMES[metric]}</th>
+              <th scope="row">{metricName(metric)}</th>
               <td className="number">–</td>
               <td className="number">–</td>
               <td className="number">–</td>

@@ -1,5 +1,6 @@
 /** Step 6. The file: what it holds, under which name, and how large it will be. */
-import { describePlan, formatBytes, formatShare, suggestedName } from '../store/format.ts';
+import { describePlan, suggestedName } from '../store/describe.ts';
+import { formatBytes, formatShare } from '../store/format.ts';
 import { mergeIsStale } from '../store/merge.ts';
 import { useStudio } from '../store/react.ts';
 import { Alerts } from './alerts.tsx';
@@ -29,7 +30,7 @@ export function DownloadSection() {
           </p>
           <p className={stale ? 'note stale' : 'note'}>
             {result
-              ? `Holds the merge of ${describePlan(result.plan)}.${stale ? ' That is not what is picked now: merge again to apply your picks.' : ''}`
+              ? `Holds the merge of ${describePlan(result.plan, result.droppedLayers)}.${stale ? ' That is not what is picked now: merge again to apply your picks.' : ''}`
               : 'Nothing is merged: this saves an unchanged copy of the original.'}
           </p>
         </div>

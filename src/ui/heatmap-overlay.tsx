@@ -1,9 +1,11 @@
-/** What lies over the cells: the picked windows, the window being picked, and the crosshair. */
+/** What lies over the cells: the sweep's strip, the picked sets, the window being picked, and the crosshair. */
 import { ordered } from '../charts/grid-moves.ts';
 import { type Cell, spanOf, windowColor } from '../charts/heatmap.ts';
+import { type Block, blocksOf } from '../charts/layer-sets.ts';
 import { useStudio } from '../store/react.ts';
+import { setName } from '../store/sets.ts';
 import type { GroupSummary } from '../store/types.ts';
-import { windowName } from '../store/windows.ts';
+import { HeatmapStrip } from './heatmap-strip.tsx';
 
 export interface HeatmapOverlayProps {
   readonly group: GroupSummary;
@@ -13,51 +15,65 @@ export interface HeatmapOverlayProps {
 }
 
 export function HeatmapOverlay({ group, crosshair, anchor, end }: HeatmapOverlayProps) {
-  const windows = useStudio(({ picks }) => picks.windows);
+  const sets = useStudio(({ picks }) => picks.sets);
   const size = group.layers;
   return (
     <div className="heatmap-overlay" aria-hidden="true">
+      <HeatmapStrip group={group} />
       {crosshair && <Crosshair cell={crosshair} size={size} />}
-      {windows.map(
-        (window, index) =>
-          window.groupId === group.id && (
+      {sets.map(
+        ({ groupId, layers }, index) =>
+          groupId === group.id &&
+          blocksOf(layers).map((block, order) => (
             <Outline
-              key={windowName(window)}
-              first={window.first}
-              last={window.last}
+              key={`${block.rows.first} ${block.columns.first}`}
+              block={block}
               size={size}
               color={windowColor(index)}
-              label={windowName(window)}
+              label={order === 0 ? setName(layers) : ''}
             />
-          ),
+          )),
       )}
       {anchor !== null && (
-        <Outline {...span(anchor, end ?? anchor)} size={size} color="var(--pick)" label="" pending />
+        <Outline
+          block={blockBetween(anchor, end ?? anchor)}
+          size={size}
+          color="var(--pick)"
+          label=""
+          pending
+        />
       )}
     </div>
   );
 }
 
-function span(a: number, b: number): { first: number; last: number } {
+function blockBetween(a: number, b: number): Block {
   const [first, last] = ordered(a, b);
-  return { first, last };
+  return { rows: { first, last }, columns: { first, last }, diagonal: true };
 }
 
 interface OutlineProps {
-  readonly first: number;
-  readonly last: number;
+  readonly block: Block;
   readonly size: number;
   readonly color: string;
   readonly label: string;
   readonly pending?: boolean;
 }
 
-function Outline({ first, last, size, color, label, pending }: OutlineProps) {
-  const { offset, extent } = spanOf(first, last - first + 1, size);
+function Outline({ block, size, color, label, pending }: OutlineProps) {
+  const down = spanOf(block.rows.first, block.rows.last - block.rows.first + 1, size);
+  const across = spanOf(block.columns.first, block.columns.last - block.columns.first + 1, size);
+  const kind = `${pending ? ' window-pending' : ''}${block.diagonal ? '' : ' window-pair'}`;
   return (
     <div
-      className={`window-outline ${pending ? 'window-pending' : ''}`}
-      style={{ left: offset, top: offset, width: extent, height: extent, ['--window' as string]: color }}
+      className={`window-outline${kind}`}
+      style={{
+        left: across.offset,
+        top: down.offset,
+        width: across.extent,
+        height: down.extent,
+        ['--window' as string]: color,
+      }}
     >
       {label && <span className="window-tag">{label}</span>}
     </div>

@@ -1,14 +1,17 @@
 /** Step 4. How the picked windows become one copy each, and what that saved. */
-import { describePlan, describeWindows, formatBytes, formatCount, formatShare } from '../store/format.ts';
+import { describePlan, describeSets, needsData, usesReference } from '../store/describe.ts';
+import { formatBytes, formatCount, formatShare } from '../store/format.ts';
 import { mergeIsStale } from '../store/merge.ts';
 import { useStudio } from '../store/react.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
 import { Fact } from './fact.tsx';
 import { RadioCards } from './radio-cards.tsx';
+import { ScoreChoiceField } from './score-choice.tsx';
+import { SeedField } from './seed-field.tsx';
 import { StepSection } from './step-section.tsx';
 import { useActionKind } from './use-action-kind.ts';
-import { METHODS, REFERENCES } from './words.ts';
+import { METHODS, REFERENCES, SMALLER_NOT_FASTER } from './words.ts';
 
 export function MergeSection() {
   const method = useStudio(({ merge }) => merge.method);
@@ -16,13 +19,15 @@ export function MergeSection() {
   const setMethod = useStudio((state) => state.setMethod);
   const setReference = useStudio((state) => state.setReference);
   return (
-    <StepSection step="merge" about="Each window becomes one stored copy that all of its layers use.">
+    <StepSection step="merge" about="Each set of layers becomes one stored copy that all of them use.">
       <div className="merge">
         <div className="merge-choices">
           <div>
             <h3>Method</h3>
             <RadioCards label="Method" options={METHODS} chosen={method} onChoose={setMethod} />
+            {method === 'random' && <SeedField />}
           </div>
+          <ScoreChoiceField />
           <div>
             <h3>Reference layer</h3>
             <RadioCards
@@ -33,7 +38,9 @@ export function MergeSection() {
               layout="row"
             />
             <p className="note">
-              The layer of each window that the others are matched to. It makes little difference.
+              {usesReference(method)
+                ? 'The layer of each set that the others are matched to. It makes little difference.'
+                : 'Not used by this method.'}
             </p>
           </div>
         </div>
@@ -44,22 +51,24 @@ export function MergeSection() {
 }
 
 function MergeAct() {
-  const windows = useStudio(({ picks }) => picks.windows);
+  const sets = useStudio(({ picks }) => picks.sets);
   const busy = useStudio(({ job }) => job !== null);
-  const ready = useStudio(({ data, needs }) => data !== null && needs.length === 0);
+  const hasData = useStudio(({ data, needs }) => data !== null && needs.length === 0);
+  const wantsData = useStudio(({ merge }) => needsData(merge));
   const runMerge = useStudio((state) => state.runMerge);
   const kind = useActionKind('merge');
+  const ready = hasData || !wantsData;
   const why =
-    windows.length === 0
+    sets.length === 0
       ? 'Pick a window on the heatmap first.'
       : ready
-        ? `Merges layers ${describeWindows(windows)}.`
-        : 'Aligning needs calibration data: see step 2.';
+        ? `Merges layers ${describeSets(sets)}.`
+        : 'This needs calibration data: see step 2, or align by weight vectors only.';
   return (
     <div className="merge-act panel">
       <Button
         kind={kind}
-        disabled={busy || windows.length === 0 || !ready}
+        disabled={busy || sets.length === 0 || !ready}
         describedBy="merge-about"
         onClick={() => void runMerge()}
       >
@@ -71,8 +80,7 @@ function MergeAct() {
       <MergeOutcome />
       <Alerts step="merge" />
       <p className="note fine">
-        The file gets smaller; the model does not get faster, since every layer still runs. Nothing has been
-        retrained yet: this is the score before recovery.
+        {SMALLER_NOT_FASTER} Nothing has been retrained yet: this is the score before recovery.
       </p>
     </div>
   );
@@ -105,7 +113,7 @@ function MergeOutcome() {
         />
       </div>
       <p className={stale ? 'note stale' : 'note'}>
-        Merged: {describePlan(result.plan)}.
+        Merged: {describePlan(result.plan, result.droppedLayers)}.
         {stale && ' Your picks or options have changed since: merge again to apply them.'}
       </p>
     </>

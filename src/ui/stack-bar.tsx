@@ -6,19 +6,19 @@ import { useStudio } from '../store/react.ts';
 import type { ModelSummary } from '../store/types.ts';
 
 export function StackBar({ model }: { model: ModelSummary }) {
-  const windows = useStudio(({ picks }) => picks.windows);
-  const segments = layerStack(model.groups, model.parameters, windows);
+  const sets = useStudio(({ picks }) => picks.sets);
+  const segments = layerStack(model.groups, model.parameters, sets);
   const rest = formatShare(model.parameters - model.ffnParameters, model.parameters);
   return (
     <figure className="stack">
       <div className="stack-bar" aria-hidden="true">
-        {segments.map(({ key, kind, width, window, folded, layer }) => (
+        {segments.map(({ key, kind, width, set, folded, layer }) => (
           <span
             key={key}
-            className={`stack-part stack-${kind}${folded ? ' stack-folded' : ''}${window === null ? '' : ' stack-picked'}`}
+            className={`stack-part stack-${kind}${folded ? ' stack-folded' : ''}${set === null ? '' : ' stack-picked'}`}
             style={{
               flexGrow: width,
-              ...(window === null ? {} : { ['--window' as string]: windowColor(window) }),
+              ...(set === null ? {} : { ['--window' as string]: windowColor(set) }),
             }}
             title={layer === null ? 'Everything else' : `FFN of layer ${layer}`}
           />

@@ -1,4 +1,4 @@
-/** The way through the page at a glance: six steps, which are done, which is next. */
+/** The way through the page at a glance: the steps, which are done, which is next. */
 import { useStudio } from '../store/react.ts';
 import { doneSteps, nextStep, STEPS } from '../store/steps.ts';
 import { Icon } from './icons.tsx';
@@ -11,19 +11,23 @@ export function StepRail() {
   return (
     <nav className="step-rail" aria-label="Steps">
       <ol>
-        {STEPS.map(({ id, name }, index) => {
+        {STEPS.map(({ id, name, mark, optional }) => {
           const isDone = done.split(' ').includes(id);
           const state = id === next ? 'now' : isDone ? 'done' : 'later';
           const content = (
             <>
               <span className="rail-dot" aria-hidden="true">
-                {isDone ? <Icon name="check" /> : index + 1}
+                {isDone ? <Icon name="check" /> : mark}
               </span>
               <span className="rail-name">{name}</span>
             </>
           );
           return (
-            <li key={id} className={`rail-${state}`} aria-current={id === next ? 'step' : undefined}>
+            <li
+              key={id}
+              className={`rail-${state}${optional ? ' rail-optional' : ''}`}
+              aria-current={id === next ? 'step' : undefined}
+            >
               {open || id === 'open' ? <a href={`#${id}`}>{content}</a> : <span>{content}</span>}
             </li>
           );

@@ -10,16 +10,20 @@ export interface StepSectionProps {
 }
 
 export function StepSection({ step, about, children }: StepSectionProps) {
-  const index = STEPS.findIndex(({ id }) => id === step);
+  const facts = STEPS.find(({ id }) => id === step) ?? STEPS[0];
   const heading = `${step}-heading`;
   return (
-    <section className={`step step-${step}`} id={step} aria-labelledby={heading}>
+    <section
+      className={`step step-${step}${facts.optional ? ' step-optional' : ''}`}
+      id={step}
+      aria-labelledby={heading}
+    >
       <div className="step-margin">
         <div className="step-title">
           <span className="step-number" aria-hidden="true">
-            {index + 1}
+            {facts.mark}
           </span>
-          <h2 id={heading}>{STEPS[index].name}</h2>
+          <h2 id={heading}>{facts.name}</h2>
         </div>
         <p className="step-about">{about}</p>
       </div>

@@ -1,95 +1,130 @@
-/** Every merge that was scored: quality against bytes, and the list of them. */
-import { type TradeoffBox, tradeoff } from '../charts/tradeoff.ts';
-import { describePlan, formatBytes, formatBytesTick, formatMetric, METRIC_NAMES } from '../store/format.ts';
+/** Every merge that was scored, with its settings; the baselines beside it; and the way back to any of them. */
+import { describePlan } from '../store/describe.ts';
+import { formatBytes } from '../store/format.ts';
+import { samePlan } from '../store/merge.ts';
+import { formatDifference, formatMetric, metricName } from '../store/metrics.ts';
 import { useStudio } from '../store/react.ts';
-import { triedPoints } from '../store/tried.ts';
-import type { Metric, TriedVariant } from '../store/types.ts';
-import { TableScroll } from './table-scroll.tsx';
-
-const BOX: TradeoffBox = { width: 420, height: 220, left: 52, right: 14, top: 12, bottom: 34 };
+import { ffnsRemoved } from '../store/sets.ts';
+import { repeatable, scoreOf } from '../store/tried.ts';
+import type { MetricChoice, TriedVariant } from '../store/types.ts';
+import { Button } from './button.tsx';
+import { ScrollBox } from './scroll-box.tsx';
 
 export function Tried() {
   const tried = useStudio((state) => state.tried);
-  const metric = tried[0]?.evaluation.metric;
+  const chosen = useStudio(({ metric }) => metric.chosen);
   return (
     <div className="tried">
-      <h3>Variants tried</h3>
-      {metric ? (
-        <>
-          <TradeoffChart tried={tried} metric={metric} />
-          <TriedTable tried={tried} metric={metric} />
-        </>
-      ) : (
-        <p className="empty-line">Each merge that you evaluate is kept here, quality against bytes.</p>
-      )}
+      <div className="tried-head">
+        <h3>Variants tried</h3>
+        <Baselines />
+      </div>
+      <ScrollBox label="Variants tried" rows={8}>
+        {tried.length > 0 && chosen ? (
+          <TriedTable tried={tried} chosen={chosen} />
+        ) : (
+          <p className="box-empty">
+            <strong>Nothing is scored yet</strong>
+            <span>Each merge that you evaluate is kept here, and can be used and downloaded again.</span>
+          </p>
+        )}
+      </ScrollBox>
     </div>
   );
 }
 
-function TradeoffChart({ tried, metric }: { tried: readonly TriedVariant[]; metric: Metric }) {
-  const { points, front, xTicks, yTicks } = tradeoff(triedPoints(tried), metric === 'accuracy', BOX);
+function Baselines() {
+  const sets = useStudio(({ picks }) => picks.sets);
+  const busy = useStudio(({ job }) => job !== null);
+  const ready = useStudio(({ data, needs }) => data !== null && needs.length === 0);
+  const runBaselines = useStudio((state) => state.runBaselines);
+  const removed = ffnsRemoved(sets);
   return (
-    <svg className="tradeoff" viewBox={`0 0 ${BOX.width} ${BOX.height}`} aria-hidden="true" focusable="false">
-      {yTicks.map(({ value, y }) => (
-        <g key={value} className="tick" transform={`translate(0 ${y})`}>
-          <line x1={BOX.left} x2={BOX.width - BOX.right} />
-          <text x={BOX.left - 8} dy=".32em" textAnchor="end">
-            {formatMetric(metric, value)}
-          </text>
-        </g>
-      ))}
-      {xTicks.map(({ value, x }) => (
-        <text key={value} className="tick" x={x} y={BOX.height - 18} textAnchor="middle">
-          {formatBytesTick(value)}
-        </text>
-      ))}
-      <text className="axis-name" x={BOX.width - BOX.right} y={BOX.height - 3} textAnchor="end">
-        {METRIC_NAMES[metric]} (better is up) against file size
-      </text>
-      <path className="front" d={front} />
-      {points.map(({ id, x, y, side, front: onFront }) => (
-        <g key={id} className={onFront ? 'point point-front' : 'point'} transform={`translate(${x} ${y})`}>
-          <circle r="5" />
-          <text x={side === 'left' ? -9 : 9} y="-7" textAnchor={side === 'left' ? 'end' : 'start'}>
-            {id === 0 ? 'original' : id}
-          </text>
-        </g>
-      ))}
-    </svg>
+    <div className="baselines">
+      <p className="note" id="baselines-about">
+        {removed === 0
+          ? 'Baselines remove as many FFNs as your picks: pick a window first.'
+          : `Seven other ways to remove ${removed} ${removed === 1 ? 'FFN' : 'FFNs'}: vanilla, copy, three at random, FFN drop, layer drop.`}
+      </p>
+      <Button
+        disabled={busy || !ready || removed === 0}
+        describedBy="baselines-about"
+        onClick={() => void runBaselines()}
+      >
+        Run all baselines
+      </Button>
+    </div>
   );
 }
 
-function TriedTable({ tried, metric }: { tried: readonly TriedVariant[]; metric: Metric }) {
+function TriedTable({ tried, chosen }: { tried: readonly TriedVariant[]; chosen: MetricChoice }) {
   return (
-    <TableScroll label="Variants">
-      <table className="table tried-table" aria-label="Variants tried">
-        <thead>
-          <tr>
-            <th scope="col">Variant</th>
-            <th scope="col" className="number">
-              Bytes
-            </th>
-            <th scope="col" className="number">
-              {METRIC_NAMES[metric]}
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {tried.map(({ id, plan, saving, evaluation }) => (
-            <tr key={id}>
-              <th scope="row">
-                <span className="muted">{id}</span> {describePlan(plan)}
-              </th>
-              <td className="number">
-                <data value={String(saving.bytesAfter)}>{formatBytes(saving.bytesAfter)}</data>
-              </td>
-              <td className="number">
-                <data value={String(evaluation.merged)}>{formatMetric(metric, evaluation.merged)}</data>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableScroll>
+    <table className="table ranked-table tried-table" aria-label="Variants tried">
+      <thead>
+        <tr>
+          <th scope="col">Method and settings</th>
+          <th scope="col" className="number">
+            FFNs removed
+          </th>
+          <th scope="col" className="number">
+            Size
+          </th>
+          <th scope="col" className="number">
+            {metricName(chosen.metric)} ± error
+          </th>
+          <td />
+        </tr>
+      </thead>
+      <tbody>
+        {tried.map((variant) => (
+          <Row key={variant.id} variant={variant} chosen={chosen} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Row({ variant, chosen }: { variant: TriedVariant; chosen: MetricChoice }) {
+  const busy = useStudio(({ job }) => job !== null);
+  const useAgain = useStudio((state) => state.useAgain);
+  const current = useStudio(
+    ({ merge: { asked, result } }) =>
+      asked !== null && result !== null && samePlan(variant.asked, repeatable(asked, result.plan)),
+  );
+  const { id, plan, asked, saving, droppedLayers } = variant;
+  const removed = ffnsRemoved(asked.sets);
+  const name = `variant-${id}`;
+  return (
+    <tr className={current ? 'row-picked' : undefined}>
+      <th scope="row" id={name}>
+        <span className="muted">{id}</span> {describePlan(plan, droppedLayers)}
+      </th>
+      <td className="number">
+        <data value={String(removed)}>{removed}</data>
+      </td>
+      <td className="number">
+        <data value={String(saving.bytesAfter)}>{formatBytes(saving.bytesAfter)}</data>
+      </td>
+      <td className="number">
+        <Score variant={variant} chosen={chosen} />
+      </td>
+      <td className="row-act">
+        <Button kind="row" disabled={busy} describedBy={name} onClick={() => void useAgain(id)}>
+          Use again
+        </Button>
+      </td>
+    </tr>
+  );
+}
+
+function Score({ variant, chosen }: { variant: TriedVariant; chosen: MetricChoice }) {
+  const score = scoreOf(variant, chosen);
+  if (!score) return <span className="muted">not scored by this</span>;
+  const error = formatDifference(chosen.metric, 0, score.standardError);
+  return (
+    <>
+      <data value={String(score.merged)}>{formatMetric(chosen.metric, score.merged)}</data>{' '}
+      {score.standardError > 0 && <span className="muted">{error.slice(error.indexOf('±'))}</span>}
+    </>
   );
 }

@@ -1,51 +1,51 @@
-/** The picked windows as a list, the fields to pick one by number, and what they would save. */
+/** The picked sets of layers as a list, the fields to pick by number, and what they would save. */
 import { type FormEvent, useState } from 'react';
 import { windowColor } from '../charts/heatmap.ts';
 import { formatBytes, formatCount, formatShare, wholeOrNaN } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
-import type { GroupSummary, LayerWindow } from '../store/types.ts';
-import { windowName } from '../store/windows.ts';
+import { setName, setPhrase } from '../store/sets.ts';
+import type { GroupSummary, LayerSet } from '../store/types.ts';
 import { Button } from './button.tsx';
 import { Fact } from './fact.tsx';
 import { Icon } from './icons.tsx';
 
 export function WindowPicker({ group }: { group: GroupSummary }) {
-  const windows = useStudio(({ picks }) => picks.windows);
+  const sets = useStudio(({ picks }) => picks.sets);
   const clearWindows = useStudio((state) => state.clearWindows);
   return (
     <div className="panel">
       <h3>Windows to merge</h3>
-      {windows.length === 0 ? (
-        <p className="empty-line">None picked yet.</p>
+      {sets.length === 0 ? (
+        <p className="empty-line">None picked yet. Several can be, side by side.</p>
       ) : (
         <ul className="picked" aria-label="Picked windows">
-          {windows.map((window, index) => (
-            <PickedWindow key={`${window.groupId} ${windowName(window)}`} window={window} index={index} />
+          {sets.map((set, index) => (
+            <PickedSet key={`${set.groupId} ${setName(set.layers)}`} set={set} index={index} />
           ))}
         </ul>
       )}
       <PickForm layers={group.layers} />
+      <HandForm />
       <PredictedSaving />
-      <Button kind="quiet" disabled={windows.length === 0} onClick={clearWindows}>
+      <Button kind="quiet" disabled={sets.length === 0} onClick={clearWindows}>
         Clear windows
       </Button>
     </div>
   );
 }
 
-function PickedWindow({ window, index }: { window: LayerWindow; index: number }) {
+function PickedSet({ set, index }: { set: LayerSet; index: number }) {
   const groups = useStudio(({ model }) => model?.groups);
-  const removeWindow = useStudio((state) => state.removeWindow);
-  const name = windowName(window);
-  const group = groups?.find(({ id }) => id === window.groupId);
+  const removeSet = useStudio((state) => state.removeSet);
+  const group = groups?.find(({ id }) => id === set.groupId);
   return (
     <li style={{ ['--window' as string]: windowColor(index) }}>
       <span className="picked-swatch" aria-hidden="true" />
       <span>
-        Layers <strong>{name}</strong>
+        Layers <strong>{setName(set.layers)}</strong>
         {groups && groups.length > 1 && <span className="muted code"> {group?.name}</span>}
       </span>
-      <Button kind="icon" label={`Remove window ${name}`} onClick={() => removeWindow(window)}>
+      <Button kind="icon" label={`Remove ${setPhrase(set.layers)}`} onClick={() => removeSet(set)}>
         <Icon name="close" />
       </Button>
     </li>
@@ -82,6 +82,47 @@ function PickForm({ layers }: { layers: number }) {
         Pick
       </button>
     </form>
+  );
+}
+
+/** Layers that are no neighbours: any two or more of a group can share one copy. */
+function HandForm() {
+  const pickLayers = useStudio((state) => state.pickLayers);
+  const [text, setText] = useState('');
+  const submit = () => {
+    if (pickLayers(text)) setText('');
+  };
+  return (
+    <div className="hand-pick">
+      <h4 id="hand-pick">Pick layers by hand</h4>
+      <form
+        className="inline-form"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit();
+        }}
+      >
+        <label className="field">
+          <span>Layers</span>
+          <input
+            type="text"
+            autoComplete="off"
+            aria-describedby="hand-pick-about"
+            placeholder="1, 4, 5"
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+          />
+        </label>
+        <Button onClick={submit}>Pick these layers</Button>
+        <button type="submit" hidden>
+          Pick
+        </button>
+      </form>
+      <p className="note" id="hand-pick-about">
+        They need not be neighbours: all of them share one copy.
+      </p>
+    </div>
   );
 }
 

@@ -1,5 +1,12 @@
 /** The page's longer words: what each choice means, in a sentence or two. */
-import type { MergeMethodId, ReferenceChoice, SimilarityKind, SplitSummary } from '../store/types.ts';
+import type {
+  MergeMethodId,
+  Metric,
+  ReferenceChoice,
+  ScoreChoice,
+  SimilarityKind,
+  SplitSummary,
+} from '../store/types.ts';
 
 export const SPLIT_USES: Record<SplitSummary['name'], string> = {
   calibrate: 'measuring and aligning',
@@ -57,7 +64,100 @@ export const METHODS: readonly {
     name: 'Copy the anchor',
     about: 'The reference layer serves for all. A control: shows what the averaging is worth.',
   },
+  {
+    id: 'random',
+    name: 'Random windows',
+    about:
+      'Permutes and averages windows of the same sizes, drawn at random. Shows what your choice is worth.',
+  },
+  {
+    id: 'ffn-drop',
+    name: 'Drop FFNs',
+    about: 'Leaves out every FFN of a set but its first. Those are not computed any more.',
+  },
+  {
+    id: 'layer-drop',
+    name: 'Drop whole layers',
+    about:
+      'Leaves out as many whole layers, attention too, chosen by evaluation. Saves more bytes, and time.',
+  },
 ];
+
+export interface ScoreOption {
+  readonly value: string;
+  readonly name: string;
+  readonly about: string;
+  readonly gatedOnly?: boolean;
+  readonly score: ScoreChoice;
+}
+
+/** What two units are matched by. The names are the page object's too. */
+export const SCORES: readonly ScoreOption[] = [
+  {
+    value: 'default',
+    name: 'Default (the paper: pre-activations)',
+    about: 'Units that fire together on the calibration text. For gated FFNs, up and gate count equally.',
+    score: 'default',
+  },
+  {
+    value: 'preactivation',
+    name: 'Correlation of pre-activations',
+    about: 'The paper’s score: how alike two units are before the activation function.',
+    score: ['preactivation'],
+  },
+  {
+    value: 'preactivation+input-weights+output-weights',
+    name: 'Combined: correlation + weight vectors',
+    about: 'Adds how alike the units’ weights point. On our samples it costs least.',
+    score: ['preactivation', 'input-weights', 'output-weights'],
+  },
+  {
+    value: 'input-weights+output-weights',
+    name: 'Weight vectors only (needs no data)',
+    about: 'Cosine of what the units read and write. Works before there is any calibration data.',
+    score: ['input-weights', 'output-weights'],
+  },
+  {
+    value: 'hidden',
+    name: 'Post-activation correlation',
+    about: 'How alike two units are after the activation function, as the next matrix sees them.',
+    score: ['hidden'],
+  },
+  {
+    value: 'gate',
+    name: 'Gate',
+    about: 'Correlation of the gates alone.',
+    gatedOnly: true,
+    score: ['gate'],
+  },
+  {
+    value: 'preactivation+gate',
+    name: 'Up and gate',
+    about: 'Correlation of the up projection and of the gate, equally.',
+    gatedOnly: true,
+    score: ['preactivation', 'gate'],
+  },
+  {
+    value: 'best',
+    name: 'Try all, keep the best on the select split',
+    about: 'Merges once with each score and keeps the one that the select split likes best. Takes longest.',
+    score: 'best',
+  },
+];
+
+/** Shown wherever a size is shown beside a score. */
+export const SMALLER_NOT_FASTER =
+  'Tying makes the model smaller, not faster: every layer still runs, and the file holds fewer copies.';
+
+export const METRIC_ABOUT: Record<Metric, string> = {
+  perplexity: 'How unsure the model is of the next token, on chunks of the context length.',
+  'strided-perplexity':
+    'The same, with a window that moves by the stride, so that every token sees more before it.',
+  'token-accuracy': 'Share of tokens that are the model’s first guess.',
+  accuracy: 'Share of items that get the right class.',
+  kl: 'How far the outputs have moved from the original’s, in nats. Needs no right answers.',
+  agreement: 'Share of items where both models’ first guess is the same. Needs no right answers.',
+};
 
 export const REFERENCES: readonly { readonly id: ReferenceChoice; readonly name: string }[] = [
   { id: 'first', name: 'First' },

@@ -1,0 +1,33 @@
+/**
+ * The worker's one current variant, kept in line with what the page shows.
+ *
+ * Baselines, and a search for a size, put other merges into the worker, and a merge that is cancelled may still finish
+ * there unseen. So the page notes what the worker holds, forgets it while a merge runs, and before the variant is used
+ * (scored, shown, saved) carries the shown plan out again where the two differ: from the worker's cache, in moments.
+ */
+import type { Tools, VariantKeeper } from './context.ts';
+import { sameMetric } from './metrics.ts';
+import type { StudioFacts } from './types.ts';
+
+export function createVariantKeeper({ api, set, get }: Tools): VariantKeeper {
+  const holds = (held: StudioFacts['merge']['held']) => set({ merge: { ...get().merge, held } });
+  const keeper: VariantKeeper = {
+    async put(plan, options) {
+      holds('unknown');
+      const result = await api.merge(plan, options);
+      holds(plan.sets.length > 0 ? plan : null);
+      return result;
+    },
+    async settle(options) {
+      const { held, asked, method, reference, score } = get().merge;
+      if (held !== asked) await keeper.put(asked ?? { sets: [], method, reference, score }, options);
+    },
+    async settleMetric(options) {
+      const { chosen, held } = get().metric;
+      if (!chosen || sameMetric(chosen, held)) return;
+      await api.setMetric(chosen, options);
+      set({ metric: { ...get().metric, held: chosen } });
+    },
+  };
+  return keeper;
+}

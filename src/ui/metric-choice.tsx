@@ -1,0 +1,57 @@
+/** What variants are scored by: the metric that fits the data first, and the others that apply to it. */
+import { useId } from 'react';
+import { wholeOrNaN } from '../store/format.ts';
+import { defaultStride, metricName } from '../store/metrics.ts';
+import { useStudio } from '../store/react.ts';
+import type { Metric } from '../store/types.ts';
+import { METRIC_ABOUT } from './words.ts';
+
+export function MetricChoiceField() {
+  const data = useStudio((state) => state.data);
+  const chosen = useStudio(({ metric }) => metric.chosen);
+  const busy = useStudio(({ job }) => job !== null);
+  const setMetric = useStudio((state) => state.setMetric);
+  const setStride = useStudio((state) => state.setStride);
+  const about = useId();
+  if (!data || !chosen) return null;
+  const choose = (metric: Metric) => {
+    const stride = metric === 'strided-perplexity' ? { stride: defaultStride(data.contextLength) } : {};
+    void setMetric({ metric, ...stride });
+  };
+  const { stride } = chosen;
+  return (
+    <div className="metric-choice">
+      <label className="field">
+        <span>Metric</span>
+        <select
+          value={chosen.metric}
+          disabled={busy}
+          aria-describedby={about}
+          onChange={(event) => choose(event.target.value as Metric)}
+        >
+          {data.metrics.map((metric) => (
+            <option key={metric} value={metric}>
+              {metricName(metric)}
+            </option>
+          ))}
+        </select>
+      </label>
+      {stride !== undefined && (
+        <label className="field stride-field">
+          <span>Stride</span>
+          <input
+            type="number"
+            min={1}
+            step={1}
+            inputMode="numeric"
+            value={Number.isNaN(stride) ? '' : stride}
+            onChange={(event) => setStride(wholeOrNaN(event.target.value))}
+          />
+        </label>
+      )}
+      <p className="note" id={about}>
+        {METRIC_ABOUT[chosen.metric]}
+      </p>
+    </div>
+  );
+}

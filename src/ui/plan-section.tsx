@@ -1,0 +1,196 @@
+/** Step 3b. Several small groups instead of one window: proposals for a number of FFNs, or the best for a size. */
+import { useState } from 'react';
+import { listSets } from '../store/describe.ts';
+import { formatBytes, formatShare, wholeOrNaN } from '../store/format.ts';
+import { damageOf, formatDifference, formatMetric, metricName, metricPhrase } from '../store/metrics.ts';
+import { useStudio } from '../store/react.ts';
+import { ffnsRemoved, sameSets } from '../store/sets.ts';
+import type { PlanCandidate, PlanRun } from '../store/types.ts';
+import { Alerts } from './alerts.tsx';
+import { Button } from './button.tsx';
+import { NumberField } from './number-field.tsx';
+import { ScrollBox } from './scroll-box.tsx';
+import { StepSection } from './step-section.tsx';
+
+export function PlanSection() {
+  const plan = useStudio((state) => state.plan);
+  const savePlans = useStudio((state) => state.savePlans);
+  return (
+    <StepSection
+      step="plan"
+      about="Four pairs save what one window of five does, and often cost less. Ask for a number, or for a size."
+    >
+      <PlanForms />
+      <Alerts step="plan" />
+      <SizedLine plan={plan} />
+      <div className="plan-results">
+        <ScrollBox label="Proposals" rows={8}>
+          {plan ? (
+            <Proposals plan={plan} />
+          ) : (
+            <p className="box-empty">
+              <strong>No proposals yet</strong>
+              <span>The ten groupings of least estimated damage are each merged and scored whole.</span>
+            </p>
+          )}
+        </ScrollBox>
+        <p className="note plan-rule">
+          {plan
+            ? plan.result.rule
+            : 'The estimate adds up the damage of each group by itself; the score is of the whole model, merged.'}
+        </p>
+        <Button kind="quiet" disabled={!plan} onClick={savePlans}>
+          Save plans as JSON
+        </Button>
+      </div>
+    </StepSection>
+  );
+}
+
+function PlanForms() {
+  const proposePlans = useStudio((state) => state.proposePlans);
+  const findBestOfSize = useStudio((state) => state.findBestOfSize);
+  const ready = useStudio(({ data, needs }) => data !== null && needs.length === 0);
+  const busy = useStudio(({ job }) => job !== null);
+  const group = useStudio(({ model, view }) => model?.groups.find(({ id }) => id === view.groupId));
+  const bytes = useStudio(({ model }) => model?.bytes ?? 0);
+  const [removed, setRemoved] = useState(String(Math.max(1, Math.round((group?.layers ?? 12) / 4))));
+  const [percent, setPercent] = useState('20');
+  if (!group) return null;
+  const most = ((group.layers - 1) * group.bytesPerFfn) / bytes;
+  const propose = () => void proposePlans(wholeOrNaN(removed));
+  const find = () => void findBestOfSize(wholeOrNaN(percent));
+  const guarded = (act: () => void) => (event: { preventDefault(): void }) => {
+    event.preventDefault();
+    if (!busy && ready) act();
+  };
+  return (
+    <div className="plan-forms">
+      <form className="panel plan-form" noValidate onSubmit={guarded(propose)}>
+        <NumberField
+          label="FFNs to remove"
+          value={removed}
+          onChange={setRemoved}
+          min={1}
+          max={group.layers - 1}
+        />
+        <Button kind="main" disabled={busy || !ready} onClick={propose}>
+          Propose groups
+        </Button>
+        <p className="note">
+          {ready
+            ? `Of the ${group.layers} in this stack; each saves ${formatBytes(group.bytesPerFfn)}.`
+            : 'Scoring proposals needs data: see step 2.'}
+        </p>
+        <button type="submit" hidden>
+          Propose
+        </button>
+      </form>
+      <form className="panel plan-form" noValidate onSubmit={guarded(find)}>
+        <NumberField
+          label="Percent smaller"
+          value={percent}
+          onChange={setPercent}
+          min={1}
+          max={99}
+          step="any"
+        />
+        <Button kind="main" disabled={busy || !ready} onClick={find}>
+          Find the best of that size
+        </Button>
+        <p className="note">
+          {ready
+            ? `Up to ${formatShare(most, 1)} can go. Picks, merges and scores the best.`
+            : 'Finding the best needs data: see step 2.'}
+        </p>
+        <button type="submit" hidden>
+          Find
+        </button>
+      </form>
+    </div>
+  );
+}
+
+/** What was picked for a size: said in full, since it changes the picks. */
+function SizedLine({ plan }: { plan: PlanRun | null }) {
+  const bytes = useStudio(({ model }) => model?.bytes ?? 0);
+  const sized = plan?.sized;
+  if (!plan || !sized) return null;
+  const { candidate, percent, evaluation } = sized;
+  const { metric, original, merged, standardError } = evaluation;
+  const damage = damageOf(metric, { value: merged, original });
+  return (
+    <p className="chosen" id="plan-chosen">
+      <strong>Picked and merged: layers {listSets(candidate.sets)}.</strong> The best that makes the file at
+      least {percent} % smaller: {formatBytes(candidate.bytesAfter)},{' '}
+      {formatShare(bytes - candidate.bytesAfter, bytes)} smaller. {metricName(metric)} on the select split{' '}
+      {formatMetric(metric, merged)} against {formatMetric(metric, original)}: damage{' '}
+      {formatDifference(metric, damage, standardError)}. Evaluate it on the report split in step 5.
+    </p>
+  );
+}
+
+function Proposals({ plan }: { plan: PlanRun }) {
+  const { candidates, metric, original } = plan.result;
+  return (
+    <table className="table ranked-table plan-table" aria-label="Proposed plans">
+      <caption className="note">
+        {metricPhrase(plan.metric)} on the select split, best first. The original has{' '}
+        {formatMetric(metric, original)}.
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Groups</th>
+          <th scope="col" className="number">
+            FFNs removed
+          </th>
+          <th scope="col" className="number">
+            Estimate
+          </th>
+          <th scope="col" className="number">
+            {metricName(metric)}
+          </th>
+          <th scope="col" className="number">
+            Size after
+          </th>
+          <td />
+        </tr>
+      </thead>
+      <tbody>
+        {candidates.map((candidate) => (
+          <Proposal key={listSets(candidate.sets)} candidate={candidate} plan={plan} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Proposal({ candidate, plan }: { candidate: PlanCandidate; plan: PlanRun }) {
+  const applyPlan = useStudio((state) => state.applyPlan);
+  const picked = useStudio(({ picks }) => sameSets(picks.sets, candidate.sets));
+  const { sets, estimate, value, bytesAfter } = candidate;
+  const name = listSets(sets);
+  const removed = ffnsRemoved(sets);
+  return (
+    <tr className={picked ? 'row-picked' : undefined}>
+      <th scope="row">{name}</th>
+      <td className="number">
+        <data value={String(removed)}>{removed}</data>
+      </td>
+      <td className="number">
+        <data value={String(estimate)}>{estimate.toFixed(4)}</data>
+      </td>
+      <td className="number">
+        <data value={String(value)}>{formatMetric(plan.result.metric, value)}</data>
+      </td>
+      <td className="number">
+        <data value={String(bytesAfter)}>{formatBytes(bytesAfter)}</data>
+      </td>
+      <td className="row-act">
+        <Button kind="row" label={`Use plan ${name}`} onClick={() => applyPlan(candidate)}>
+          {picked ? 'Used' : 'Use'}
+        </Button>
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,41 @@
+/** A box of one height for a table that grows: nothing under it moves. Reachable by keyboard where it scrolls. */
+import { type ReactNode, useEffect, useRef, useState } from 'react';
+
+export interface ScrollBoxProps {
+  readonly label: string;
+  /** Height, in rows of a table. */
+  readonly rows: number;
+  readonly children: ReactNode;
+}
+
+export function ScrollBox({ label, rows, children }: ScrollBoxProps) {
+  const box = useRef<HTMLElement>(null);
+  const [scrolls, setScrolls] = useState(false);
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const look = () =>
+      setScrolls(
+        element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1,
+      );
+    const size = new ResizeObserver(look);
+    const content = new MutationObserver(look);
+    size.observe(element);
+    content.observe(element, { childList: true, subtree: true });
+    return () => {
+      size.disconnect();
+      content.disconnect();
+    };
+  }, []);
+  return (
+    <section
+      ref={box}
+      className="scroll-box"
+      style={{ ['--rows' as string]: rows }}
+      tabIndex={scrolls ? 0 : undefined}
+      aria-label={scrolls ? `${label}, scrolls` : undefined}
+    >
+      {children}
+    </section>
+  );
+}
