@@ -40,6 +40,11 @@ export function splitItems<T>(
   }
   const fromCalibrate = unnamed.length === 0;
   const pool = fromCalibrate ? result.calibrate : unnamed;
+  if (pool.length === 0) {
+    throw new DataError(
+      `There are no ${unit} to make the split${missing.length > 1 ? 's' : ''} ${missing.join(', ')} from. Add more data, in a file whose name does not begin with select or report.`,
+    );
+  }
   const wanted = fromCalibrate ? (['calibrate', ...missing] as SplitName[]) : missing;
   if (pool.length < wanted.length) {
     throw new DataError(

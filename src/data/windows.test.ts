@@ -175,6 +175,15 @@ describe('a text dataset', () => {
     expect(fixed.itemsPerBatch).toBe(2);
   });
 
+  test('that is too short for three splits says what is missing', async () => {
+    await expect(dataOf({ 'report.txt': letters(20) })).rejects.toThrow(
+      'There are no chunks of 5 tokens to make the splits calibrate, select from.',
+    );
+    await expect(dataOf({ 'text.txt': letters(9) })).rejects.toThrow(
+      'The data makes 2 chunks of 5 tokens, too few for 3 separate splits (calibrate, select, report).',
+    );
+  });
+
   test('is known by its contents and settings, not by names or order of files', async () => {
     const { key } = await dataOf(texts(letters(11)));
     const again = Object.fromEntries(Object.entries(texts(letters(11))).reverse());

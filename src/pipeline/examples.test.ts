@@ -133,8 +133,9 @@ describe('shakespeare-gpt2', () => {
   });
 
   test('writes the same for a model of fixed size, where the rest is filled up', async () => {
-    const text = (name: string) => named(`public/samples/shakespeare-gpt2/${name}`);
-    const dataset = await createTextDataset([await text('report.txt')], await text('tokenizer.json'), {
+    const sample = (name: string) => named(`public/samples/shakespeare-gpt2/${name}`);
+    const text = Object.assign(await sample('report.txt'), { name: 'text.txt' });
+    const dataset = await createTextDataset([text], await sample('tokenizer.json'), {
       contextLength: CONTEXT,
       contextSource: '',
       inputs: context.opened.inputs.map((v) => v.name),
