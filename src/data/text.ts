@@ -82,6 +82,8 @@ export async function createTextDataset(
     },
   );
 
+  // The last one asked for: scoring asks again for each variant.
+  let lastStrided: Dataset | undefined;
   const common = {
     kind: 'text',
     unit: 'tokens',
@@ -103,12 +105,15 @@ export async function createTextDataset(
           `A stride of ${stride} tokens is not possible: give a whole number from 1 to ${contextLength}, the context length.`,
         );
       }
+      const stridedKey = `${key}/stride-${stride}`;
+      if (lastStrided?.key === stridedKey) return lastStrided;
       const windows = mapSplits(spans, (of) =>
         of
           .flatMap((span) => stridedWindows(span, contextLength, stride))
           .filter(({ ids }) => !fixedLength || ids.length === contextLength),
       );
-      return { ...common, key: `${key}/stride-${stride}`, ...accessTo(windows, inputs) };
+      lastStrided = { ...common, key: stridedKey, ...accessTo(windows, inputs) };
+      return lastStrided;
     },
   } as const;
   return {
