@@ -7,8 +7,11 @@ export function createExampleActions(context: SliceContext): Pick<StudioActions,
   return {
     async compareExamples(request) {
       const { tokens, temperature, seed } = request;
-      if (!(Number.isInteger(tokens) && tokens >= 1 && tokens <= 2000))
-        return fail('compare', 'Tokens to write are a whole number from 1 to 2000.');
+      if (!(Number.isInteger(tokens) && tokens >= 0 && tokens <= 4096))
+        return fail(
+          'compare',
+          'Tokens to write are a whole number from 0 (shows the likeliest next tokens instead) to 4096.',
+        );
       if (!(temperature >= 0 && temperature <= 5))
         return fail('compare', 'The temperature is a number from 0 (always the likeliest token) to 5.');
       if (!(Number.isInteger(seed) && seed >= 0))

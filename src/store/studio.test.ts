@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createFakeApi, type FakeOptions } from '../testing/fake-api.ts';
+import type { FileDoor } from './context.ts';
 import { mergeIsStale } from './merge.ts';
 import { shownMatrix } from './see.ts';
 import { createStudioStore } from './studio.ts';
-import type { FileDoor } from './types.ts';
 
 function studio(options: FakeOptions = {}) {
   const api = createFakeApi(options);
@@ -50,7 +50,7 @@ describe('opening', () => {
     await now().evaluate();
     await now().openSample('shakespeare-gpt2');
     expect(now().similarity.byGroup).toEqual({});
-    expect(now().picks.windows).toEqual([]);
+    expect(now().picks.sets).toEqual([]);
     expect(now().merge.result).toBeNull();
     expect(now().evaluation).toBeNull();
   });
@@ -116,7 +116,7 @@ describe('windows', () => {
     expect(now().pickWindow(4, 6)).toBe(true);
     expect(now().pickWindow(6, 7)).toBe(false);
     expect(now().errors[0].sentence).toContain('6–7 overlap the window 4–6');
-    expect(now().picks.windows.map(({ first }) => first)).toEqual([4, 8]);
+    expect(now().picks.sets.map(({ layers }) => layers[0])).toEqual([4, 8]);
     expect(now().pickWindow(1, 2)).toBe(true);
     expect(now().errors).toEqual([]);
   });
@@ -149,8 +149,8 @@ describe('the variant', () => {
     expect(mergeIsStale(now())).toBe(false);
     now().pickWindow(9, 10);
     expect(mergeIsStale(now())).toBe(true);
-    expect(now().merge.result?.plan.windows).toHaveLength(1);
-    now().removeWindow(now().picks.windows[1]);
+    expect(now().merge.result?.plan.sets).toHaveLength(1);
+    now().removeSet(now().picks.sets[1]);
     expect(mergeIsStale(now())).toBe(false);
     now().setMethod('vanilla');
     expect(mergeIsStale(now())).toBe(true);
@@ -160,11 +160,11 @@ describe('the variant', () => {
     const { now, api, saved } = await opened();
     now().pickWindow(4, 7);
     await now().runMerge();
-    expect(api.variant()).toHaveLength(1);
+    expect(api.variant()?.sets).toHaveLength(1);
     now().clearWindows();
     expect(now().merge.result).toBeNull();
     await now().download();
-    expect(api.variant()).toEqual([]);
+    expect(api.variant()).toBeNull();
     expect(saved[0].name).toBe('model.onnx');
     expect(now().status).toMatchObject({ kind: 'saved', savedBytes: 4 });
   });
@@ -177,7 +177,7 @@ describe('the variant', () => {
     await merging;
     expect(now().merge.result).toBeNull();
     await now().download();
-    expect(api.variant()).toEqual([]);
+    expect(api.variant()).toBeNull();
   });
 
   it('keeps every evaluated merge', async () => {

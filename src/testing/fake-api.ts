@@ -6,14 +6,19 @@ import type {
   DataSummary,
   EngineSummary,
   GroupSummary,
+  LayerSet,
   MergePlan,
+  Metric,
+  MetricChoice,
   ModelSummary,
   OpenResult,
   Saving,
   SimilarityKind,
   SimilarityMatrix,
+  SweepEntry,
 } from '../pipeline/types.ts';
 import type { CallOptions, StudioApi } from '../worker/api.ts';
+import { damageOf, entryOf, examplesFor, proposalsFor, scored } from './fake-scores.ts';
 
 export interface FakeOptions {
   readonly layers?: number;
@@ -25,6 +30,7 @@ export interface FakeOptions {
   readonly needsData?: boolean;
   readonly needsContext?: boolean;
   readonly images?: boolean;
+  readonly gated?: boolean;
   /** Leaves these pairs' values out, as a partial measurement does. */
   readonly partial?: boolean;
   /** The sentence that a method fails with. */
@@ -33,8 +39,10 @@ export interface FakeOptions {
 
 export interface FakeApi extends StudioApi {
   readonly calls: string[];
-  /** What the worker holds: the windows of its current variant. */
-  variant(): MergePlan['windows'];
+  /** What the worker holds: the plan of its current variant; null = the original. */
+  variant(): MergePlan | null;
+  /** Windows that a sweep scored anew, not from the cache: `4–7`, in order. */
+  readonly scored: string[];
 }
 
 const engineSummary: EngineSummary = {
@@ -102,9 +110,13 @@ function matrixOf(kind: SimilarityKind, group: GroupSummary, partial: boolean): 
 export function createFakeApi(options: FakeOptions = {}): FakeApi {
   const { layers = 12, delay = 0, failing = {} } = options;
   const first = groupOf('decoder', 'transformer.h.*.mlp', layers, 128);
+  if (options.gated) Object.assign(first, { gated: true, activation: 'SiLU, gated' });
   const groups = options.twoGroups ? [first, groupOf('encoder', 'encoder.layers.*.fc', 6, 96)] : [first];
   const calls: string[] = [];
-  let windows: MergePlan['windows'] = [];
+  const scoredWindows: string[] = [];
+  const cache = new Set<string>();
+  let current: MergePlan | null = null;
+  let choice: MetricChoice = { metric: options.images ? 'accuracy' : 'perplexity' };
   let model: ModelSummary | null = null;
   let hasData = !options.needsData;
   let hasContext = !options.needsContext;
@@ -126,6 +138,9 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
   const data = (): DataSummary => ({
     kind: options.images ? 'images' : 'text',
     metric: options.images ? 'accuracy' : 'perplexity',
+    metrics: (options.images
+      ? ['accuracy', 'kl', 'agreement']
+      : ['perplexity', 'strided-perplexity', 'token-accuracy', 'kl', 'agreement']) satisfies Metric[],
     rule: 'Files named calibrate, select and report are used as they are.',
     splits: (['calibrate', 'select', 'report'] as const).map((name, index) => {
       const scored = options.images ? sizes[index] : sizes[index] - sizes[index] / 128;
@@ -155,12 +170,12 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
       };
     return { data: data(), needs: [] };
   };
-  const savingOf = (picked: MergePlan['windows']): Saving => {
+  const savingOf = (picked: readonly LayerSet[]): Saving => {
     const bytesBefore = model?.bytes ?? 0;
     let parametersSaved = 0;
-    for (const window of picked) {
-      const group = groups.find(({ id }) => id === window.groupId);
-      parametersSaved += (window.last - window.first) * (group?.parametersPerFfn ?? 0);
+    for (const { groupId, layers: tied } of picked) {
+      const group = groups.find(({ id }) => id === groupId);
+      parametersSaved += (tied.length - 1) * (group?.parametersPerFfn ?? 0);
     }
     return {
       parametersSaved,
@@ -170,9 +185,23 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     };
   };
 
+  /** As the worker tells it: windows drawn, the best score found. */
+  const carriedOut = (plan: MergePlan): MergePlan => {
+    if (plan.method === 'random') {
+      const shift = (plan.seed ?? 0) % 3;
+      const sets = plan.sets.map((set) => ({
+        ...set,
+        layers: set.layers.map((layer) => Math.max(0, layer - shift)),
+      }));
+      return { ...plan, sets };
+    }
+    return plan.score === 'best' ? { ...plan, score: ['preactivation', 'output-weights'] } : plan;
+  };
+
   return {
     calls,
-    variant: () => windows,
+    scored: scoredWindows,
+    variant: () => current,
     async engine(_gpu, callOptions) {
       await step('engine', 'Looking for a GPU', callOptions, Math.min(delay, 50));
       return engineSummary;
@@ -200,7 +229,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
         refusals: options.refusals ?? [],
         notes: [],
       };
-      windows = [];
+      current = null;
       return { model, ...state() };
     },
     async addData(_files, callOptions) {
@@ -247,26 +276,105 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     },
     async merge(plan, callOptions) {
       await step('merge', 'Aligning pair', callOptions);
-      windows = plan.windows;
-      return { plan, saving: savingOf(plan.windows), aligned: [], seconds: 1.7 };
+      current = plan.sets.length > 0 ? plan : null;
+      const removed = plan.sets.reduce((sum, set) => sum + set.layers.length - 1, 0);
+      const dropped = [{ groupId: first.id, layers: [2, 4, 7, 9, 10].slice(0, removed) }];
+      return {
+        plan: carriedOut(plan),
+        saving: savingOf(plan.sets),
+        aligned: [],
+        seconds: 1.7,
+        ...(plan.method === 'layer-drop' && { droppedLayers: dropped }),
+      };
     },
     async evaluate(split, callOptions) {
       await step('evaluate', 'Scoring, batch', callOptions);
-      const loss = windows.reduce((sum, { first, last }) => sum + last - first, 0);
+      const { original, value, error } = scored(choice.metric, current ? damageOf(current, layers) : 0);
       return {
-        metric: options.images ? 'accuracy' : 'perplexity',
+        ...choice,
         split,
-        original: options.images ? 0.952 : 4.854,
-        merged: options.images ? 0.952 - 0.006 * loss : 4.854 + 0.26 * loss,
+        original,
+        merged: value,
         samples: options.images ? 1000 : 8128,
-        standardError: loss === 0 ? 0 : options.images ? 0.004 : 0.021,
+        standardError: error,
         seconds: 3.1,
         engine: engineSummary,
       };
     },
+    async setMetric(wanted) {
+      await step('setMetric', 'Choosing the metric', undefined, 0);
+      choice = wanted;
+    },
+    async sweep(request, callOptions) {
+      calls.push('sweep');
+      const group = groups.find(({ id }) => id === request.groupId) ?? first;
+      const windows = request.widths.flatMap((width) =>
+        Array.from({ length: group.layers - width + 1 }, (_, start) => [start, start + width - 1] as const),
+      );
+      const entries: SweepEntry[] = [];
+      for (const [start, end] of windows) {
+        callOptions?.signal?.throwIfAborted();
+        const key = JSON.stringify([choice, request.groupId, request.method, request.score, start, end]);
+        const known = cache.has(key);
+        if (!known) {
+          await new Promise((resolve) => setTimeout(resolve, delay / 4));
+          callOptions?.signal?.throwIfAborted();
+          scoredWindows.push(`${start}–${end}`);
+          cache.add(key);
+        }
+        const { bytesAfter } = savingOf([
+          { groupId: group.id, layers: Array.from({ length: end - start + 1 }) },
+        ]);
+        const entry = entryOf(choice.metric, group.id, start, end, group.layers, bytesAfter, request);
+        entries.push(known ? { ...entry, blockRuns: 0 } : entry);
+        callOptions?.onProgress?.({
+          fraction: entries.length / windows.length,
+          label: `Scored window ${start}–${end}, ${entries.length} of ${windows.length}`,
+          secondsLeft: ((windows.length - entries.length) * delay) / 4000,
+          partial: { sweep: entries[entries.length - 1] },
+        });
+        if (failing.sweep && entries.length > windows.length / 2) throw new Error(failing.sweep);
+      }
+      const higher = choice.metric !== 'kl' && !choice.metric.includes('perplexity');
+      return {
+        request,
+        metric: choice.metric,
+        samples: options.images ? 400 : 4064,
+        entries: entries.sort((a, b) => (higher ? b.value - a.value : a.value - b.value)),
+        predictions: [
+          { measure: 'cka', rho: -0.41, count: windows.length },
+          { measure: 'cka-debiased', rho: -0.47, count: windows.length },
+          { measure: 'aligned', rho: -0.72, count: windows.length },
+          { measure: 'attention', rho: -0.12, count: windows.length },
+        ],
+        seconds: 8.2,
+        plainBlockRuns: 4 * group.layers,
+      };
+    },
+    async plan(request, callOptions) {
+      await step('plan', 'Scoring proposal', callOptions);
+      const group = groups.find(({ id }) => id === request.groupId) ?? first;
+      const whole = model?.bytes ?? 1;
+      const { target } = request;
+      const removed =
+        'removed' in target ? target.removed : Math.ceil(((1 - target.size) * whole) / group.bytesPerFfn);
+      const bytesAfter = whole - removed * group.bytesPerFfn;
+      return {
+        removed,
+        metric: choice.metric,
+        original: scored(choice.metric, 0).original,
+        candidates: proposalsFor(removed, group.id, group.layers, choice.metric, bytesAfter),
+        rule: 'Windows of 2 to 4 layers are measured on the select split; wider ones are estimated from those.',
+        seconds: 5.5,
+      };
+    },
+    async examples(request, callOptions) {
+      await step('examples', 'Writing, token', callOptions);
+      return examplesFor(request, options.images ?? false, current !== null);
+    },
     async download(callOptions) {
       await step('download', 'Composing', callOptions, Math.min(delay, 200));
-      const name = windows.length === 0 ? 'model.onnx' : 'model-merged.onnx';
+      const name = current ? 'model-merged.onnx' : 'model.onnx';
       return { blob: new Blob(['fake']), fileName: name };
     },
   };

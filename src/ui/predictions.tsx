@@ -37,7 +37,7 @@ export function Predictions({ run }: { run: SweepRun | null }) {
           })}
         </tbody>
       </table>
-      <p className="note predict-note">{sentenceOf(predictions)}</p>
+      <p className="note predict-note">{sentenceOf(predictions, Boolean(run?.finished))}</p>
     </div>
   );
 }
@@ -45,8 +45,11 @@ export function Predictions({ run }: { run: SweepRun | null }) {
 /** Below this many windows a rank correlation says little. */
 const FEW = 20;
 
-function sentenceOf(predictions: readonly Prediction[]): string {
+function sentenceOf(predictions: readonly Prediction[], finished: boolean): string {
   const known = predictions.filter(({ rho }) => !Number.isNaN(rho));
+  if (finished && known.length === 0) {
+    return 'No similarity was measured: measure it in step 2 and sweep again, which takes no time twice.';
+  }
   if (known.length === 0) {
     return 'Known when a sweep has finished. ρ near −1 would mean that the most alike windows cost least.';
   }

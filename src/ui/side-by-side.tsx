@@ -78,7 +78,7 @@ function ExampleForm({ writes }: { writes: boolean }) {
               onChange={(event) => setPrompt(event.target.value)}
             />
           </label>
-          <NumberField label="Tokens to write" value={tokens} onChange={setTokens} min={1} max={2000} />
+          <NumberField label="Tokens to write" value={tokens} onChange={setTokens} min={0} max={4096} />
           <NumberField
             label="Temperature"
             value={temperature}
