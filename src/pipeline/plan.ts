@@ -52,7 +52,7 @@ export async function planGroups(
     { groupId, widths, method, reference, score },
     choice,
     cache,
-    [],
+    () => [],
   );
   const measured = new Map(sweep.entries.map((e) => [`${e.first}-${e.last}`, damageOf(e, cache)]));
   const { cost, rule } = extrapolateCosts(measured, layers, widths);

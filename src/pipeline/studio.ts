@@ -137,7 +137,7 @@ export class Studio {
     const useful = dropped.length - sorted.unused.length - sorted.externals.size;
     if (useful === 0) {
       throw new DataError(
-        `“${dropped[0]?.name ?? 'nothing'}” cannot be used as data. Text (.txt) with a tokenizer.json, or images and labels (.npy), can.`,
+        `“${dropped[0]?.name ?? 'nothing'}” cannot be used as data. Text (.txt) with a tokenizer.json, or images (.npy, labels beside them), can.`,
       );
     }
     return this.prepare(opened, addFiles(this.files, sorted), this.askedLength);
@@ -257,7 +257,8 @@ export class Studio {
   async sweep(request: SweepRequest, options: JobOptions = {}): Promise<SweepResult> {
     const job = new Job(options);
     const scorer = await this.scorer(job);
-    const matrices = this.matrices.filter((m) => m.groupId === request.groupId);
+    const group = groupOf(this.model(), request.groupId);
+    const matrices = () => [...this.matrices.filter((m) => m.groupId === group.id), this.pairs.matrix(group)];
     return sweepWindows(await this.context(job), scorer, request, this.choice(), this.sweeps, matrices);
   }
 

@@ -42,6 +42,7 @@ export function planKey(plan: MergePlan): string {
 }
 
 /**
+ * @param matrices gives the similarities measured by the end of the sweep
  * @throws RangeError for widths that no window of the group has
  */
 export async function sweepWindows(
@@ -50,7 +51,7 @@ export async function sweepWindows(
   request: SweepRequest,
   choice: MetricChoice,
   cache: SweepCache,
-  matrices: readonly SimilarityMatrix[],
+  matrices: () => readonly SimilarityMatrix[],
 ): Promise<SweepResult> {
   const { opened, live, job } = context;
   const group = groupOf(opened, request.groupId);
@@ -100,7 +101,7 @@ export async function sweepWindows(
     metric: choice.metric,
     samples: original.samples,
     entries: [...entries].sort((a, b) => sign * (a.value - b.value)),
-    predictions: predict(entries, matrices, group.ffns.length),
+    predictions: predict(entries, matrices(), group.ffns.length),
     seconds: job.seconds,
     plainBlockRuns: scorer.plainBlockRuns('select', choice),
   };
