@@ -7,6 +7,7 @@ import { ckaFromNorms, createExactCka, overlay } from '../similarity/cka.ts';
 import { createCorrelation } from '../similarity/correlation.ts';
 import { createDebiasedCka } from '../similarity/debiased-cka.ts';
 import { allPairs, planPasses } from '../similarity/memory.ts';
+import { innerProducts, unitVectors } from '../similarity/weight-cosine.ts';
 import { expectClose } from './compare.ts';
 import { naiveGram, naiveHsic, naiveMoments } from './naive.ts';
 import { createRandom } from './random.ts';
@@ -231,6 +232,52 @@ export function similaritySuite(name: string, options: SimilaritySuiteOptions): 
         await expect(correlation.add(new Map([[0, matrix]]))).rejects.toThrow(/no features of layer 1/);
         await expect(correlation.finish(0)).rejects.toThrow(/at least one batch/);
         backend.release(matrix);
+      });
+    });
+
+    describe('cosines of weights', () => {
+      const [d, n, m] = [700, 9, 5];
+      // Columns with means far from 0, and one that is all zero.
+      const a = random.normals(d * n).map((v, k) => (k % n === 3 ? 0 : v + (k % n)));
+      const b = random.normals(d * m).map((v) => v * 1e-4);
+      const columns = (data: Float32Array, cols: number) => ({ data, rows: d, cols, unitAxis: 1 as const });
+      const dot = (x: Float32Array, p: number, u: number, y: Float32Array, q: number, v: number) => {
+        let sum = 0;
+        for (let k = 0; k < d; k++) sum += x[k * p + u] * y[k * q + v];
+        return sum;
+      };
+      const cosine = (x: Float32Array, p: number, u: number, y: Float32Array, q: number, v: number) => {
+        const norms = Math.sqrt(dot(x, p, u, x, p, u) * dot(y, q, v, y, q, v));
+        return norms === 0 ? 0 : dot(x, p, u, y, q, v) / norms;
+      };
+
+      it('equal the formula, uncentred; 0 for a unit without weights', async () => {
+        const values = await innerProducts(
+          backend,
+          unitVectors([columns(a, n)]),
+          unitVectors([columns(b, m)]),
+        );
+        const expected = Array.from({ length: n * m }, (_, k) =>
+          cosine(a, n, Math.floor(k / m), b, m, k % m),
+        );
+        expectClose(values, expected, { absolute: options.correlation });
+        expect(values[3 * m]).toBeCloseTo(0, 6);
+        const own = await innerProducts(backend, unitVectors([columns(a, n)]), unitVectors([columns(a, n)]));
+        for (let u = 0; u < n; u++) expect(own[u * n + u]).toBeCloseTo(u === 3 ? 0 : 1, 4);
+      });
+
+      it('of several parts are the mean of the parts’ cosines, whichever way they are stored', async () => {
+        const other = random.normals(d * n);
+        const turned = Float32Array.from({ length: d * n }, (_, k) => other[(k % d) * n + Math.floor(k / d)]);
+        const parts = unitVectors([columns(a, n), { data: turned, rows: n, cols: d, unitAxis: 0 }]);
+        const values = await innerProducts(backend, parts, parts);
+        const expected = Array.from({ length: n * n }, (_, k) => {
+          const [u, v] = [Math.floor(k / n), k % n];
+          return (cosine(a, n, u, a, n, v) + cosine(other, n, u, other, n, v)) / 2;
+        });
+        expectClose(values, expected, { absolute: options.correlation });
+        expect(() => unitVectors([])).toThrow(RangeError);
+        expect(() => unitVectors([columns(a, n), columns(b, m)])).toThrow(RangeError);
       });
     });
   });
