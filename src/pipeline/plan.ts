@@ -11,7 +11,7 @@ import { bestPartitions, extrapolateCosts } from '../merge/interval-plan.ts';
 import type { StageContext } from './context.ts';
 import { groupOf, type OpenedModel } from './opened.ts';
 import type { Scorer } from './scoring.ts';
-import { planKey, type SweepCache, sweepWindows } from './sweep.ts';
+import { type SweepCache, sweepWindows, variantKey } from './sweep.ts';
 import type {
   LayerSet,
   MergePlan,
@@ -90,7 +90,7 @@ async function scoreWhole(
   const evaluate = scorer.evaluator(choice, quiet);
   const variant = await buildVariant({ ...context, job: quiet }, plan, evaluate);
   try {
-    const { value } = await scorer.variant('select', choice, planKey(plan), variant.changes, quiet);
+    const { value } = await scorer.variant('select', choice, variantKey(variant), variant.changes, quiet);
     return { value, bytesAfter: savingOf(context.opened, variant).bytesAfter };
   } finally {
     releaseVariant(variant);

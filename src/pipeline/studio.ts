@@ -21,9 +21,10 @@ import { groupOf, type OpenedModel, openModel } from './opened.ts';
 import { type AssignmentSolver, alignPairs, PairStore } from './pairs.ts';
 import { planGroups } from './plan.ts';
 import { Job, type JobOptions } from './progress.ts';
+import { termsOf } from './score-terms.ts';
 import { Scorer } from './scoring.ts';
 import { openChecked } from './self-test.ts';
-import { planKey, type SweepCache, sweepWindows } from './sweep.ts';
+import { type SweepCache, sweepWindows, variantKey } from './sweep.ts';
 import type {
   AlignmentResult,
   DataState,
@@ -210,12 +211,13 @@ export class Studio {
     const evaluate = this.dataset && (await this.scorer(job)).evaluator(this.choice(), job);
     const variant = await buildVariant(context, plan, evaluate ?? undefined);
     this.setVariant(variant);
-    const groups = new Set(plan.sets.map((s) => groupOf(opened, s.groupId)));
+    const groups = new Set(variant.plan.sets.map((s) => groupOf(opened, s.groupId)));
+    const { score } = variant.plan;
     return {
       plan: variant.plan,
       ...(variant.droppedLayers && { droppedLayers: variant.droppedLayers }),
       saving: savingOf(opened, variant),
-      aligned: [...groups].map((g) => this.pairs.matrix(g)),
+      aligned: [...groups].map((g) => this.pairs.matrix(g, score === 'best' ? undefined : termsOf(score, g))),
       seconds: job.seconds,
     };
   }
@@ -240,7 +242,7 @@ export class Studio {
     const { variant } = this;
     const original = await scorer.original(split, choice, job.part(variant ? 0.5 : 1));
     const merged = variant
-      ? await scorer.variant(split, choice, planKey(variant.plan), variant.changes, job.part(0.5))
+      ? await scorer.variant(split, choice, variantKey(variant), variant.changes, job.part(0.5))
       : original;
     return {
       ...choice,
@@ -258,7 +260,10 @@ export class Studio {
     const job = new Job(options);
     const scorer = await this.scorer(job);
     const group = groupOf(this.model(), request.groupId);
-    const matrices = () => [...this.matrices.filter((m) => m.groupId === group.id), this.pairs.matrix(group)];
+    const matrices = () => [
+      ...this.matrices.filter((m) => m.groupId === group.id),
+      this.pairs.matrix(group, request.score === 'best' ? undefined : termsOf(request.score, group)),
+    ];
     return sweepWindows(await this.context(job), scorer, request, this.choice(), this.sweeps, matrices);
   }
 

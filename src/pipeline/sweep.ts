@@ -23,7 +23,7 @@ import type {
   SweepRequest,
   SweepResult,
 } from './types.ts';
-import { buildVariant, layersOf, releaseVariant, savingOf } from './variant.ts';
+import { buildVariant, layersOf, releaseVariant, savingOf, type Variant } from './variant.ts';
 
 /** Scored windows, by what they are; survives a cancelled sweep. */
 export type SweepCache = Map<string, SweepEntry & { readonly damage: number }>;
@@ -35,7 +35,13 @@ export function windowPlan(request: Omit<SweepRequest, 'widths'>, first: number,
   return { sets: [{ groupId, layers }], method, reference, score };
 }
 
-/** Identifies a plan's weights. */
+/** Identifies a variant's weights: its plan as carried out, and what was left out. */
+export function variantKey({ plan, droppedLayers }: Variant): string {
+  const dropped = droppedLayers?.map((d) => `${d.groupId}:${d.layers.join('.')}`).sort() ?? null;
+  return JSON.stringify([planKey(plan), dropped]);
+}
+
+/** Identifies what a plan asks for. */
 export function planKey(plan: MergePlan): string {
   const sets = plan.sets.map((s) => `${s.groupId}:${s.layers.join('.')}`).sort();
   return JSON.stringify([sets, plan.method, plan.reference, plan.score, plan.seed ?? null]);
@@ -74,7 +80,7 @@ export async function sweepWindows(
       const before = live.blockRuns;
       const variant = await buildVariant({ ...context, job: quiet }, plan, scorer.evaluator(choice, quiet));
       try {
-        const scored = await scorer.variant('select', choice, planKey(plan), variant.changes, quiet);
+        const scored = await scorer.variant('select', choice, variantKey(variant), variant.changes, quiet);
         entry = {
           groupId: group.id,
           first,
