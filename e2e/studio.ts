@@ -5,18 +5,16 @@
  * Every call waits for the state that it asks for and throws the page's own sentence where an alert shows instead.
  * Limits: layers are 0-based in execution order; methods that the page does not have yet throw a sentence.
  */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import {
   type BrowserContextOptions,
   type Browser as Chromium,
   chromium,
-  type Download,
   type Locator,
   type Page,
 } from 'playwright';
 import { ensureBrowser, launchArgs } from './browser.ts';
+import { dataValue, flat, installWatch, PageDriver, text } from './page-driver.ts';
 import { type PageServer, servePage } from './server.ts';
 
 export interface StudioOptions {
@@ -46,8 +44,48 @@ export type DownloadFormat = 'onnx' | 'safetensors' | 'recipe' | 'zip';
 
 export interface MergeOptions {
   readonly method?: MergeMethod;
+  /** Terms joined by `+` in any order, `default`, `best`, or `combined` for the correlation with both weight terms. */
   readonly score?: string;
   readonly reference?: ReferenceChoice;
+  /** Of random windows. */
+  readonly seed?: number;
+}
+
+export interface Saved {
+  readonly parametersSaved: number;
+  readonly bytesSaved: number;
+}
+
+/** A row of the file that “Save sweep as CSV” saves. */
+export interface SweepRow {
+  readonly first: number;
+  readonly last: number;
+  readonly value: number;
+  readonly original: number;
+  readonly standardError: number;
+  readonly bytesAfter: number;
+  readonly blockRuns: number;
+}
+
+export interface PlanRow {
+  readonly groups: [number, number][];
+  readonly estimate: number;
+  readonly score: number;
+}
+
+export interface GenerateOptions {
+  readonly prompt: string;
+  readonly tokens: number;
+  /** 0, the likeliest token always, unless said otherwise. */
+  readonly temperature?: number;
+  readonly seed?: number;
+}
+
+export interface VariantRow {
+  /** Method and settings, as written. */
+  readonly name: string;
+  /** Values of the row's numbers, in order. */
+  readonly values: number[];
 }
 
 const measureNames: Record<SimilarityKind, string> = {
@@ -57,54 +95,22 @@ const measureNames: Record<SimilarityKind, string> = {
   attention: 'Attention outputs (CKA)',
 };
 
-const methodNames: Partial<Record<MergeMethod, string>> = {
+const methodNames: Record<MergeMethod, string> = {
   permute: 'Permute and average',
   vanilla: 'Average without permutation (vanilla)',
   copy: 'Copy the anchor',
+  random: 'Random windows',
+  'ffn-drop': 'Drop FFNs',
+  'layer-drop': 'Drop whole layers',
 };
 
 const referenceNames: Record<ReferenceChoice, string> = { first: 'First', middle: 'Middle', last: 'Last' };
 
 const downloadNames: Partial<Record<DownloadFormat, string>> = { onnx: 'Download ONNX' };
 
-/** Jobs begun and alerts shown since the page was loaded; counted in the page, so that none is missed. */
-interface Watch {
-  jobs: number;
-  alerts: number;
-}
+const combinedScore = 'preactivation+input-weights+output-weights';
 
-type WatchedWindow = Window & { layerfoldWatch: Watch };
-
-/** Runs in the page before its own scripts. Names no function of its own: tsx would mark it with a helper of its own. */
-function installWatch(): void {
-  const watch: Watch = { jobs: 0, alerts: 0 };
-  (window as unknown as WatchedWindow).layerfoldWatch = watch;
-  const busy = 'main[aria-busy=true]';
-  const alert = '[role=alert]';
-  new MutationObserver((records) => {
-    for (const { type, target, oldValue, addedNodes } of records) {
-      if (type === 'attributes') {
-        if (oldValue !== 'true' && (target as Element).matches(busy)) watch.jobs += 1;
-        continue;
-      }
-      for (const node of addedNodes) {
-        const element = node instanceof Element ? node : target;
-        if (!(element instanceof Element)) continue;
-        if (element.closest(alert) ?? element.querySelector(alert)) watch.alerts += 1;
-        if (element === node && (element.matches(busy) || element.querySelector(busy))) watch.jobs += 1;
-      }
-    }
-  }).observe(document, {
-    subtree: true,
-    childList: true,
-    attributes: true,
-    attributeFilter: ['aria-busy'],
-    attributeOldValue: true,
-  });
-}
-
-export class Studio {
-  readonly page: Page;
+export class Studio extends PageDriver {
   /** Origin of every request, workers' included. `blob:` and `data:` URLs count as the origin that made them. */
   readonly requestOrigins = new Set<string>();
   /** Errors of the console and uncaught errors of the page. */
@@ -114,7 +120,7 @@ export class Studio {
   readonly #server: PageServer;
 
   constructor(page: Page, browser: Chromium, server: PageServer) {
-    this.page = page;
+    super(page);
     this.#browser = browser;
     this.#server = server;
     this.origin = new URL(server.url).origin;
@@ -129,30 +135,26 @@ export class Studio {
   }
 
   async openSample(name: string): Promise<void> {
-    await this.#job(() => this.#button(`Open sample ${name}`).click());
+    await this.job(() => this.button(`Open sample ${name}`).click());
     await this.#summaryRegion().waitFor();
   }
 
   async openModel(paths: string[]): Promise<void> {
-    await this.#job(() => this.page.getByLabel('Model files', { exact: true }).setInputFiles(paths));
+    await this.job(() => this.page.getByLabel('Model files', { exact: true }).setInputFiles(paths));
     await this.#summaryRegion().waitFor();
   }
 
   async openCalibration(paths: string[]): Promise<void> {
-    await this.#job(() => this.page.getByLabel('Calibration files', { exact: true }).setInputFiles(paths));
+    await this.job(() => this.page.getByLabel('Calibration files', { exact: true }).setInputFiles(paths));
   }
 
   async summary(): Promise<Summary> {
     const region = this.#summaryRegion();
     await region.waitFor();
-    const backend = await this.#value(region, 'Backend');
+    const backend = await this.value(region, 'Backend');
     if (backend !== 'webgpu' && backend !== 'cpu')
       throw new Error(`The page names the backend "${backend}".`);
-    const rows = await region
-      .getByRole('table', { name: 'FFN groups', exact: true })
-      .getByRole('row')
-      .filter({ has: this.page.getByRole('rowheader') })
-      .all();
+    const rows = await this.#rows(region.getByRole('table', { name: 'FFN groups', exact: true })).all();
     const groups = await Promise.all(
       rows.map(async (row) => {
         const cells = row.getByRole('cell');
@@ -168,8 +170,8 @@ export class Studio {
       .getByRole('list', { name: 'Cannot be merged', exact: true })
       .getByRole('listitem');
     return {
-      parameters: Number(await this.#value(region, 'Parameters')),
-      bytes: Number(await this.#value(region, 'File size')),
+      parameters: Number(await this.value(region, 'Parameters')),
+      bytes: Number(await this.value(region, 'File size')),
       backend,
       groups,
       refusals: (await refusals.allTextContents()).map(flat),
@@ -177,17 +179,17 @@ export class Studio {
   }
 
   async measure(): Promise<void> {
-    await this.#job(() => this.#button('Measure similarity').click());
-    await this.#heatmap().waitFor();
+    await this.job(() => this.button('Measure similarity').click());
+    await this.page.getByRole('grid', { name: 'Similarity heatmap', exact: true }).waitFor();
   }
 
   /** The matrix shown, NaN where not measured. */
   async similarity(kind: SimilarityKind, group?: string): Promise<number[][]> {
     await this.#selectGroup(group);
-    await this.#choose('Similarity measure', measureNames[kind]);
-    const file = await this.#saved(() => this.#button('Save matrix as CSV').click());
+    await this.choose('Similarity measure', measureNames[kind]);
+    const file = await this.saved(() => this.button('Save matrix as CSV').click());
     if (!file.name.startsWith(`${kind}-`)) throw new Error(`Asked for ${kind}, the page saved ${file.name}.`);
-    const [, ...rows] = file.bytes.toString('utf8').trim().split(/\r?\n/);
+    const [, ...rows] = linesOf(file.text);
     return rows.map((row) => row.split(',').slice(1).map(Number));
   }
 
@@ -197,12 +199,12 @@ export class Studio {
     group?: string,
   ): Promise<{ correlation: number[][]; permutation: number[]; objective: number }> {
     await this.#selectGroup(group);
-    await this.page.getByLabel('Reference layer', { exact: true }).fill(String(i));
-    await this.page.getByLabel('Other layer', { exact: true }).fill(String(j));
-    await this.#job(() => this.#button('Align this pair').click());
-    await this.page.getByRole('group', { name: 'Pair alignment', exact: true }).waitFor();
-    const file = await this.#saved(() => this.#button('Save alignment as JSON').click());
-    const { reference, layer, correlation, permutation, objective } = JSON.parse(file.bytes.toString('utf8'));
+    await this.fill('Reference layer', i);
+    await this.fill('Other layer', j);
+    await this.job(() => this.button('Align this pair').click());
+    await this.group('Pair alignment').waitFor();
+    const file = await this.saved(() => this.button('Save alignment as JSON').click());
+    const { reference, layer, correlation, permutation, objective } = JSON.parse(file.text);
     if (reference !== i || layer !== j) {
       throw new Error(`Asked for layers ${i} and ${j}, the page saved ${reference} and ${layer}.`);
     }
@@ -211,79 +213,155 @@ export class Studio {
 
   async pickWindow(first: number, last: number, group?: string): Promise<void> {
     await this.#selectGroup(group);
-    await this.page.getByLabel('First layer', { exact: true }).fill(String(first));
-    await this.page.getByLabel('Last layer', { exact: true }).fill(String(last));
-    const alerts = (await this.#watch()).alerts;
-    const picked = this.#button(`Remove window ${first}–${last}`);
-    await this.#button('Pick window').click();
-    await this.#until(async () => {
-      if ((await this.#watch()).alerts > alerts) await this.#throwErrors();
-      return picked.isVisible();
-    });
-    const saving = this.page.getByRole('group', { name: 'Predicted saving', exact: true });
-    await saving.getByLabel('Parameters saved', { exact: true }).locator('data').first().waitFor();
-    await this.#idle();
+    await this.fill('First layer', first);
+    await this.fill('Last layer', last);
+    await this.#pick(() => this.button('Pick window').click(), `Remove window ${first}–${last}`);
+  }
+
+  /** Layers that need not be adjacent. */
+  async pickLayers(layers: readonly number[], group?: string): Promise<void> {
+    await this.#selectGroup(group);
+    const list = layers.join(', ');
+    await this.fill('Layers', list);
+    await this.#pick(() => this.button('Pick these layers').click(), `Remove layers ${list}`);
   }
 
   async clearWindows(): Promise<void> {
-    const remove = this.page.getByRole('button', { name: /^Remove window / });
+    const remove = this.page.getByRole('button', { name: /^Remove (window|layers) / });
     if ((await remove.count()) === 0) return;
-    await this.#button('Clear windows').click();
-    await this.#until(async () => (await remove.count()) === 0);
-    await this.#idle();
+    await this.button('Clear windows').click();
+    await this.until(async () => (await remove.count()) === 0);
+    await this.idle();
   }
 
-  async merge(options: MergeOptions = {}): Promise<{ parametersSaved: number; bytesSaved: number }> {
-    const method = methodNames[options.method ?? 'permute'];
-    if (!method) throw new Error(`The page has no merge method "${options.method}" yet.`);
-    if (options.score !== undefined) throw new Error('The page has no choice of merge score yet.');
-    await this.#choose('Method', method);
-    await this.#choose('Reference layer choice', referenceNames[options.reference ?? 'first']);
-    await this.#job(() => this.#button('Merge').click());
-    const result = this.page.getByRole('group', { name: 'Merge result', exact: true });
-    await result.waitFor();
-    return {
-      parametersSaved: Number(await this.#value(result, 'Parameters saved')),
-      bytesSaved: Number(await this.#value(result, 'Bytes saved')),
-    };
+  async merge(options: MergeOptions = {}): Promise<Saved> {
+    const { method = 'permute', reference, score, seed } = options;
+    await this.choose('Method', methodNames[method]);
+    await this.#chooseReference(reference);
+    await this.#chooseScore(score);
+    if (seed !== undefined) await this.fill('Random seed', seed);
+    await this.job(() => this.button('Merge').click());
+    return this.#mergeResult();
   }
 
-  /** On the report split; `samples` are scored tokens or images. */
+  /** With the metric chosen, on the report split; `samples` are scored tokens or images. */
   async evaluate(): Promise<{ metric: string; original: number; merged: number; samples: number }> {
-    await this.#job(() => this.#button('Evaluate on the report split').click());
-    const table = this.page.getByRole('table', { name: 'Original and merged', exact: true });
+    await this.job(() => this.button('Evaluate on the report split').click());
+    const table = this.table('Original and merged');
     await table.waitFor();
-    const row = table.getByRole('row').filter({ has: this.page.getByRole('rowheader') });
+    const row = this.#rows(table);
     const cells = row.getByRole('cell');
     return {
       metric: (await text(row.getByRole('rowheader'))).toLowerCase(),
       original: Number(await dataValue(cells.nth(0))),
       merged: Number(await dataValue(cells.nth(1))),
-      samples: Number(await this.#value(this.#region('Compare'), 'Scored samples')),
+      samples: Number(await this.value(this.region('Compare'), 'Scored samples')),
     };
+  }
+
+  /** The metric of evaluations, sweeps and plans, by its name on the page. */
+  async chooseMetric(name: string, options: { stride?: number } = {}): Promise<void> {
+    await this.select('Metric').selectOption({ label: name });
+    if (options.stride !== undefined) await this.fill('Stride', options.stride);
+    await this.idle();
+  }
+
+  /** Windows of k layers on the select split, with the method and score that are chosen; best first. */
+  async sweep(k: number, group?: string): Promise<{ first: number; last: number; score: number }[]> {
+    const rows = await this.sweepRange(k, k, group);
+    return rows.map(({ first, last, value }) => ({ first, last, score: value }));
+  }
+
+  /** The same for a range of widths, with all that the page tells of each. */
+  async sweepRange(narrowest: number, widest: number, group?: string): Promise<SweepRow[]> {
+    await this.fillSweep(narrowest, widest, group);
+    await this.job(() => this.button('Sweep all windows').click());
+    const widths = ({ first, last }: SweepRow) => last - first + 1;
+    return (await this.sweepRows()).filter((row) => widths(row) >= narrowest && widths(row) <= widest);
+  }
+
+  async fillSweep(narrowest: number, widest: number, group?: string): Promise<void> {
+    await this.#selectGroup(group);
+    await this.fill('Narrowest window', narrowest);
+    await this.fill('Widest window', widest);
+  }
+
+  /** All windows scored so far with the settings chosen, of any width, as the page saves them. */
+  async sweepRows(): Promise<SweepRow[]> {
+    const file = await this.saved(() => this.button('Save sweep as CSV').click());
+    if (!file.name.startsWith('sweep-')) throw new Error(`Asked for the sweep, the page saved ${file.name}.`);
+    const [header, ...rows] = linesOf(file.text);
+    const names = header.split(',');
+    return rows.map((row) => {
+      const entries = row.split(',').map((field, column) => [names[column], Number(field)]);
+      return Object.fromEntries(entries) as SweepRow;
+    });
+  }
+
+  async plan(removed: number): Promise<PlanRow[]> {
+    await this.fill('FFNs to remove', removed);
+    await this.job(() => this.button('Propose groups').click());
+    const file = await this.saved(() => this.button('Save plans as JSON').click());
+    const plans: { sets: number[][]; estimate: number; value: number }[] = JSON.parse(file.text);
+    return plans.map(({ sets, estimate, value }) => ({
+      groups: sets.map((layers) => [layers[0], layers[layers.length - 1]]),
+      estimate,
+      score: value,
+    }));
+  }
+
+  /** Picks a proposal's groups. */
+  async usePlan(groups: readonly (readonly [number, number])[]): Promise<void> {
+    const names = groups.map(([first, last]) => `${first}–${last}`);
+    const [first] = names;
+    await this.#pick(() => this.button(`Use plan ${names.join(', ')}`).click(), `Remove window ${first}`);
+  }
+
+  /** Has the page pick and merge the best variant that is that much smaller. */
+  async useBestOfSize(percentSmaller: number): Promise<Saved> {
+    await this.fill('Percent smaller', percentSmaller);
+    await this.job(() => this.button('Find the best of that size').click());
+    return this.#mergeResult();
+  }
+
+  /** Scores every baseline at the same number of removed FFNs. */
+  async runBaselines(): Promise<void> {
+    await this.job(() => this.button('Run all baselines').click());
+  }
+
+  async variantsTried(): Promise<VariantRow[]> {
+    const rows = await this.#rows(this.table('Variants tried')).all();
+    return Promise.all(
+      rows.map(async (row) => ({
+        name: await text(row.getByRole('rowheader')),
+        values: await row
+          .locator('data')
+          .evaluateAll((elements) => elements.map((element) => Number(element.getAttribute('value')))),
+      })),
+    );
+  }
+
+  /** What the original and the current variant write after the prompt. */
+  async compareOutputs(options: GenerateOptions): Promise<{ original: string; merged: string }> {
+    await this.fill('Prompt', options.prompt);
+    await this.fill('Tokens to write', options.tokens);
+    await this.fill('Temperature', options.temperature ?? 0);
+    await this.fill('Seed', options.seed ?? 0);
+    await this.job(() => this.button('Compare outputs').click());
+    const written = async (name: string) =>
+      (await this.page.getByLabel(name, { exact: true }).textContent()) ?? '';
+    return { original: await written('Original text'), merged: await written('Merged text') };
   }
 
   /** Saves the current variant at `path`. */
   async download(path: string, options: { format?: DownloadFormat } = {}): Promise<{ bytes: number }> {
     const name = downloadNames[options.format ?? 'onnx'];
     if (!name) throw new Error(`The page cannot save "${options.format}" yet.`);
-    const download = await this.#download(() => this.#button(name).click());
+    const download = await this.startDownload(() => this.button(name).click());
     await download.saveAs(path);
-    await this.#idle();
-    await this.#throwErrors();
+    await this.idle();
+    await this.throwErrors();
     return { bytes: statSync(path).size };
-  }
-
-  /** The sentences shown. */
-  async errors(): Promise<string[]> {
-    const sentences = await this.page.getByRole('alert').evaluateAll((alerts) =>
-      alerts.map((alert) => {
-        const copy = alert.cloneNode(true) as Element;
-        for (const button of copy.querySelectorAll('button')) button.remove();
-        return copy.textContent ?? '';
-      }),
-    );
-    return sentences.map(flat).filter(Boolean);
   }
 
   async close(): Promise<void> {
@@ -291,124 +369,68 @@ export class Studio {
     await this.#server.close();
   }
 
-  #button(name: string): Locator {
-    return this.page.getByRole('button', { name, exact: true });
-  }
-
-  #region(name: string): Locator {
-    return this.page.getByRole('region', { name, exact: true });
-  }
-
   #summaryRegion(): Locator {
-    return this.#region('Model summary');
+    return this.region('Model summary');
   }
 
-  #heatmap(): Locator {
-    return this.page.getByRole('grid', { name: 'Similarity heatmap', exact: true });
+  #rows(table: Locator): Locator {
+    return table.getByRole('row').filter({ has: this.page.getByRole('rowheader') });
   }
 
-  #value(within: Locator, label: string): Promise<string> {
-    return dataValue(within.getByLabel(label, { exact: true }).first());
+  async #pick(start: () => Promise<void>, removal: string): Promise<void> {
+    await this.change(start, () => this.button(removal).isVisible());
+    const saving = this.group('Predicted saving').getByLabel('Parameters saved', { exact: true });
+    await saving.locator('data').first().waitFor();
+    await this.idle();
   }
 
-  #watch(): Promise<Watch> {
-    return this.page.evaluate(() => ({ ...(window as unknown as WatchedWindow).layerfoldWatch }));
+  async #mergeResult(): Promise<Saved> {
+    const result = this.group('Merge result');
+    await result.waitFor();
+    return {
+      parametersSaved: Number(await this.value(result, 'Parameters saved')),
+      bytesSaved: Number(await this.value(result, 'Bytes saved')),
+    };
   }
 
-  async #isBusy(): Promise<boolean> {
-    return (await this.page.getByRole('main').getAttribute('aria-busy')) === 'true';
+  /** Methods that drop have no reference layer: there it may be missing, unless it is asked for. */
+  async #chooseReference(reference: ReferenceChoice | undefined): Promise<void> {
+    const radios = this.page.getByRole('radiogroup', { name: 'Reference layer choice', exact: true });
+    const radio = radios.getByRole('radio', { name: referenceNames[reference ?? 'first'], exact: true });
+    const offered = (await radio.count()) > 0 && (await radio.isEnabled());
+    if (offered || reference !== undefined) await radio.check();
   }
 
-  /** Waits for a state that has no single element to wait for; the limit is that of the page's own waits. */
-  async #until(reached: () => Promise<boolean>, limitMs = 600_000): Promise<void> {
-    const end = Date.now() + limitMs;
-    while (!(await reached())) {
-      if (Date.now() > end) throw new Error(`The page did not get there in ${limitMs / 1000} s.`);
-      await new Promise((resolve) => setTimeout(resolve, 25));
+  /** As for the reference: methods without an alignment may offer no score. */
+  async #chooseScore(score: string | undefined): Promise<void> {
+    const select = this.select('Alignment score');
+    const offered = (await select.count()) > 0 && (await select.isEnabled());
+    if (!offered && score === undefined) return;
+    const asked = scoreKey(score === 'combined' ? combinedScore : (score ?? 'default'));
+    const values = await select
+      .getByRole('option')
+      .evaluateAll((options) => options.map((option) => (option as HTMLOptionElement).value));
+    const value = values.find((offer) => scoreKey(offer) === asked);
+    if (value === undefined) {
+      throw new Error(`The page has no alignment score "${score}": it has ${values.join(', ')}.`);
     }
-  }
-
-  #idle(): Promise<void> {
-    return this.#until(async () => !(await this.#isBusy()));
-  }
-
-  async #throwErrors(): Promise<void> {
-    const sentences = await this.errors();
-    if (sentences.length > 0) throw new Error(sentences.join(' '));
-  }
-
-  /** Does what starts a job and waits for its end: a job begun and ended, or a sentence in its place. */
-  async #job(start: () => Promise<void>): Promise<void> {
-    await this.#idle();
-    const before = await this.#watch();
-    await start();
-    await this.#until(async () => {
-      const now = await this.#watch();
-      return (now.jobs > before.jobs || now.alerts > before.alerts) && !(await this.#isBusy());
-    });
-    if ((await this.#watch()).alerts > before.alerts) await this.#throwErrors();
+    await select.selectOption(value);
   }
 
   async #selectGroup(group: string | undefined): Promise<void> {
     if (group === undefined) return;
-    const select = this.page.getByRole('combobox', { name: 'FFN group', exact: true });
+    const select = this.select('FFN group');
     if ((await select.count()) > 0) await select.selectOption({ label: group });
   }
-
-  async #choose(groupName: string, name: string): Promise<void> {
-    const radios = this.page.getByRole('radiogroup', { name: groupName, exact: true });
-    await radios.getByRole('radio', { name, exact: true }).check();
-  }
-
-  /** The download that an action starts, or the page's sentence. */
-  async #download(start: () => Promise<void>): Promise<Download> {
-    await this.#idle();
-    const alerts = (await this.#watch()).alerts;
-    let download: Download | undefined;
-    const listen = (event: Download) => {
-      download = event;
-    };
-    this.page.on('download', listen);
-    try {
-      await start();
-      await this.#until(async () => {
-        if ((await this.#watch()).alerts > alerts) await this.#throwErrors();
-        return download !== undefined;
-      });
-    } finally {
-      this.page.off('download', listen);
-    }
-    return download as Download;
-  }
-
-  async #saved(start: () => Promise<void>): Promise<{ name: string; bytes: Buffer }> {
-    const download = await this.#download(start);
-    const folder = mkdtempSync(join(tmpdir(), 'layerfold-saved-'));
-    try {
-      const path = join(folder, 'file');
-      await download.saveAs(path);
-      return { name: download.suggestedFilename(), bytes: readFileSync(path) };
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  }
 }
 
-function flat(sentence: string): string {
-  return sentence.replace(/\s+/g, ' ').trim();
+/** Terms in one order, so that the order asked for does not matter. */
+function scoreKey(score: string): string {
+  return score.split('+').sort().join('+');
 }
 
-async function text(locator: Locator): Promise<string> {
-  return flat((await locator.textContent()) ?? '');
-}
-
-/** The exact value behind a number for people: that of the element itself or of the `<data>` in it. */
-async function dataValue(locator: Locator): Promise<string> {
-  const value = await locator.evaluate((element) =>
-    (element.matches('data') ? element : element.querySelector('data'))?.getAttribute('value'),
-  );
-  if (value === null || value === undefined) throw new Error(`No <data value> in ${locator}.`);
-  return value;
+function linesOf(file: string): string[] {
+  return file.trim().split(/\r?\n/);
 }
 
 /** Builds where needed, serves the built page, and opens it in Chromium. */

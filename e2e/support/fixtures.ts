@@ -17,6 +17,12 @@ export interface Reference {
   readonly original: { readonly report: number };
   readonly assignment_objective: Readonly<Record<string, number>>;
   readonly merged: Readonly<Record<string, { readonly report: number }>>;
+  /** Windows of 2, 3 and 4 layers, each merged by permutation and scored. */
+  readonly sweep_on_select: readonly {
+    readonly first: number;
+    readonly last: number;
+    readonly permute: number;
+  }[];
 }
 
 /** Context of the text sample, as in its config.json. */
