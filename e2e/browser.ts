@@ -122,6 +122,7 @@ export function ensureBrowser(): Browser {
     const browser = findBrowser();
     if (browser) return { ...browser, source: 'just installed by Playwright' };
   }
+  console.log(`  Playwright could not install one here${canApt ? ': trying apt-get' : ''}.`);
   if (canApt && run('apt-get', ['update'], 5) && run('apt-get', ['install', '-y', 'chromium'], 15)) {
     const browser = findBrowser();
     if (browser) return { ...browser, source: 'just installed with apt-get' };
