@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { cellAfterKey, ordered, windowEnd } from './grid-moves.ts';
 import { cellAt, diagonalAt, heatmapScale, isOnDiagonal, labelStep } from './heatmap.ts';
+import { blocksOf } from './layer-sets.ts';
 import { layerStack } from './layer-stack.ts';
+import { damageScale, diagonalStrip, mapRows, windowAt } from './sweep-map.ts';
 import { paretoFront, tradeoff } from './tradeoff.ts';
 
 describe('heatmap', () => {
@@ -77,6 +79,19 @@ describe('trade-off', () => {
   });
 });
 
+describe('labels of the trade-off', () => {
+  it('of variants of one size do not lie on each other', () => {
+    const column = [5, 5.01, 5.02].map((score, id) => ({ id, bytes: 7, score }));
+    const box = { width: 300, height: 200, left: 40, right: 10, top: 10, bottom: 30 };
+    const far = [...column, { id: 9, bytes: 10, score: 9 }];
+    const places = tradeoff(far, false, box)
+      .points.slice(0, 3)
+      .map(({ labelY }) => labelY);
+    expect(places[1] - places[0]).toBeGreaterThanOrEqual(12);
+    expect(places[2] - places[1]).toBeGreaterThanOrEqual(12);
+  });
+});
+
 describe('moves on the grid', () => {
   it('stay inside of it, and know rows and corners', () => {
     const from = { row: 3, column: 0 };
@@ -91,5 +106,65 @@ describe('moves on the grid', () => {
     expect(windowEnd(4, { row: 4, column: 7 })).toBe(7);
     expect(windowEnd(4, { row: 1, column: 4 })).toBe(1);
     expect(ordered(7, 4)).toEqual([4, 7]);
+  });
+});
+
+describe('sets on the heatmap', () => {
+  it('are one square for neighbours, and blocks for their pairs otherwise', () => {
+    expect(blocksOf([4, 5, 6])).toEqual([
+      { rows: { first: 4, last: 6 }, columns: { first: 4, last: 6 }, diagonal: true },
+    ]);
+    const blocks = blocksOf([1, 4, 5]);
+    expect(blocks.filter(({ diagonal }) => diagonal)).toHaveLength(2);
+    expect(blocks.at(-1)).toEqual({
+      rows: { first: 4, last: 5 },
+      columns: { first: 1, last: 1 },
+      diagonal: false,
+    });
+  });
+});
+
+describe('the map of a sweep', () => {
+  const windows = [
+    { first: 0, last: 1, damage: 5.6 },
+    { first: 1, last: 2, damage: 0.02 },
+    { first: 2, last: 3, damage: 0.06 },
+    { first: 3, last: 4, damage: 0.05 },
+    { first: 1, last: 3, damage: 0.17 },
+  ];
+
+  it('ends its scale before what is far beyond the rest', () => {
+    const scale = damageScale(windows.map(({ damage }) => damage));
+    expect(scale.cap).toBeCloseTo(0.425, 12);
+    expect(scale.beyond(5.6)).toBe(true);
+    expect(scale.beyond(0.17)).toBe(false);
+    expect(scale.share(5.6)).toBe(1);
+    expect(scale.share(-0.1)).toBe(0);
+    expect(damageScale([]).cap).toBe(1);
+    expect(damageScale([-0.1, 0]).cap).toBe(1);
+  });
+
+  it('gets darker with damage, under text that reads', () => {
+    const { color, ink } = damageScale(windows.map(({ damage }) => damage));
+    const green = (text: string) => Number(text.split(',')[1]);
+    expect(green(color(0.02))).toBeGreaterThan(green(color(0.06)));
+    expect(green(color(0.06))).toBeGreaterThan(green(color(5.6)));
+    expect(ink(0)).not.toBe(ink(5.6));
+  });
+
+  it('lies along the diagonal at the windows’ middles', () => {
+    const strip = diagonalStrip(windows, 2);
+    expect(strip.map(({ first }) => first)).toEqual([0, 1, 2, 3]);
+    const [x, y] = strip[0].points.split(' ')[0].split(',').map(Number);
+    expect([x, y]).toEqual([0.74, 0.26]);
+    expect(windowAt(windows, 3, 2)?.first).toBe(1);
+    expect(windowAt(windows, 2, 4)?.first).toBe(3);
+  });
+
+  it('has a place for every window, scored or not', () => {
+    const [pairs, triples] = mapRows(windows, 5, [2, 3]);
+    expect(pairs.cells).toHaveLength(4);
+    expect(triples.cells.map(({ damage }) => damage)).toEqual([undefined, 0.17, undefined]);
+    expect(triples.cells[0].left).toBeCloseTo(20, 12);
   });
 });

@@ -2,9 +2,10 @@
  * Damage by window, drawn where the windows lie: as a strip along the heatmap's diagonal for one width, and as rows of
  * cells over the layers for several. One colour scale for both: from pale (no damage) to dark, told apart by lightness
  * alone, so that it reads with every colour vision. Damage is skewed (the first layers often break a model), so
- * the scale ends at 2.5 times the third quartile; what lies beyond has the darkest colour and says its number.
+ * the scale ends at 2.5 times the third quartile, and colour goes with the square root: small damages, which one chooses
+ * among, are told apart. What lies beyond has the darkest colour and says its number.
  */
-import { interpolateRdPu, quantile, scaleLinear, scaleSequential } from 'd3';
+import { interpolateRdPu, quantile, rgb, scaleLinear, scaleSequentialSqrt } from 'd3';
 
 export interface WindowDamage {
   readonly first: number;
@@ -25,7 +26,7 @@ export interface DamageScale {
   readonly beyond: (damage: number) => boolean;
 }
 
-const DARK_TEXT = '#2a0613';
+const DARK_TEXT = '#14020a';
 const LIGHT_TEXT = '#ffffff';
 
 export function damageScale(damages: readonly number[]): DamageScale {
@@ -34,16 +35,30 @@ export function damageScale(damages: readonly number[]): DamageScale {
   const cap = (usual > 0 ? Math.min(most, usual) : most) || 1;
   const share = scaleLinear([0, cap], [0, 1]).clamp(true);
   // The palest tenth would vanish on white.
-  const color = scaleSequential((t: number) => interpolateRdPu(0.08 + 0.92 * t))
+  const color = scaleSequentialSqrt((t: number) => interpolateRdPu(0.08 + 0.92 * t))
     .domain([0, cap])
     .clamp(true);
   return {
     cap,
     color,
-    ink: (damage) => (share(damage) > 0.52 ? LIGHT_TEXT : DARK_TEXT),
+    ink: (damage) =>
+      contrast(color(damage), DARK_TEXT) >= contrast(color(damage), LIGHT_TEXT) ? DARK_TEXT : LIGHT_TEXT,
     share,
     beyond: (damage) => damage > cap * 1.0001,
   };
+}
+
+/** WCAG contrast of two colours. */
+function contrast(a: string, b: string): number {
+  const [light, dark] = [luminance(a), luminance(b)].sort((one, other) => other - one);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+function luminance(text: string): number {
+  const { r, g, b } = rgb(text);
+  const linear = (value: number) =>
+    value <= 10 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4;
+  return 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
 }
 
 export interface StripCell extends WindowDamage {

@@ -1,31 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createFakeApi, type FakeOptions } from '../testing/fake-api.ts';
-import type { FileDoor } from './context.ts';
+import { opened } from '../testing/studio-setup.ts';
 import { mergeIsStale } from './merge.ts';
 import { shownMatrix } from './see.ts';
-import { createStudioStore } from './studio.ts';
-
-function studio(options: FakeOptions = {}) {
-  const api = createFakeApi(options);
-  const fetched: string[] = [];
-  const saved: { name: string; blob: Blob }[] = [];
-  const door: FileDoor = {
-    async fetchSample(sample, file) {
-      fetched.push(`${sample}/${file}`);
-      return new File(['x'], file);
-    },
-    choosePlace: async () => null,
-    saveAsLink: (blob, name) => saved.push({ name, blob }),
-  };
-  const store = createStudioStore(api, door);
-  return { api, store, door, fetched, saved, now: () => store.getState() };
-}
-
-async function opened(options: FakeOptions = {}) {
-  const all = studio(options);
-  await all.now().openSample('shakespeare-gpt2');
-  return all;
-}
+import { setName } from './sets.ts';
 
 /** Lets the microtasks and the fake's zero timers of a prediction pass. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
@@ -131,6 +108,23 @@ describe('windows', () => {
     const { now } = await opened();
     expect(now().pickWindow(first, last)).toBe(false);
     expect(now().errors).toHaveLength(1);
+  });
+
+  it('takes layers by hand, neighbours or not, and names what is wrong', async () => {
+    const { now } = await opened();
+    expect(now().pickLayers('1, 4 5')).toBe(true);
+    expect(now().pickLayers('9-11')).toBe(true);
+    expect(now().picks.sets.map(({ layers }) => setName(layers))).toEqual(['1, 4, 5', '9–11']);
+    expect(now().pickWindow(3, 4)).toBe(false);
+    expect(now().errors[0].sentence).toContain('overlap the layers 1, 4, 5');
+    expect(now().pickLayers('2, x')).toBe(false);
+    expect(now().errors.map(({ sentence }) => sentence)).toEqual([
+      'Layers are numbers parted by commas, for example 1, 4, 5.',
+    ]);
+    expect(now().pickLayers('12, 3')).toBe(false);
+    expect(now().pickLayers('3')).toBe(false);
+    now().removeSet(now().picks.sets[0]);
+    expect(now().picks.sets).toHaveLength(1);
   });
 
   it('predicts the saving at once', async () => {

@@ -9,6 +9,7 @@ import { formatSeconds } from './format.ts';
 import { betterFirst, sameMetric } from './metrics.ts';
 import type {
   MergeMethodId,
+  MetricChoice,
   StudioActions,
   StudioFacts,
   SweepEntry,
@@ -65,6 +66,17 @@ function withEntry(entries: readonly SweepEntry[], entry: SweepEntry): SweepEntr
   return [...others, entry];
 }
 
+/** Where a sweep starts from: with the same settings, from all that they have scored before. */
+function beginning(before: SweepRun | undefined, request: SweepRequest, metric: MetricChoice): SweepRun {
+  const goesOn = before && sameSettings(before.request, request) && sameMetric(before.metric, metric);
+  if (!goesOn) return { request, metric, entries: [], finished: null };
+  const sameWidths = before.request.widths.join() === request.widths.join();
+  return { request, metric, entries: before.entries, finished: sameWidths ? before.finished : null };
+}
+
+/** Entries come faster than a page of hundreds of windows can be drawn: they are shown together, so often at most. */
+const SHOW_EVERY_MS = 150;
+
 export function createSweepActions({
   api,
   files,
@@ -74,56 +86,60 @@ export function createSweepActions({
   fail,
   variant,
 }: SliceContext): SweepActions {
-  const put = (groupId: string, run: SweepRun) => set({ sweeps: { ...get().sweeps, [groupId]: run } });
+  const put = (groupId: string, run: SweepRun) => {
+    const { sweeps, view } = get();
+    const { widths } = run.request;
+    const shown = view.stripWidth !== null && widths.includes(view.stripWidth);
+    set({
+      sweeps: { ...sweeps, [groupId]: run },
+      ...(!shown && run.entries.length > 0 && { view: { ...view, stripWidth: widths[0] } }),
+    });
+  };
 
   return {
     async runSweep(narrowest, widest) {
-      const { model, view, metric } = get();
+      const { model, view } = get();
       const group = model?.groups.find(({ id }) => id === view.groupId);
-      if (!group || !metric.chosen) return;
+      if (!group) return;
       const refusal = widthRefusal(group.layers, narrowest, widest);
       if (refusal) return fail('sweep', refusal);
       const widths = Array.from({ length: widest - narrowest + 1 }, (_, index) => narrowest + index);
       const request: SweepRequest = { groupId: group.id, widths, ...windowSettings(get()) };
-      const before = get().sweeps[group.id];
-      const goesOn =
-        before && sameSettings(before.request, request) && sameMetric(before.metric, metric.chosen);
-      const sameWidths = goesOn && before.request.widths.join() === widths.join();
       const total = windowCount(group.layers, widths);
-      const done = () =>
-        get().sweeps[group.id]?.entries.filter((entry) => widths.includes(widthOf(entry))).length ?? 0;
-      const cancelled = () =>
-        `${done()} of ${total} windows are scored and kept; sweep again to go on from there.`;
+      const cancelled = () => {
+        const run = get().sweeps[group.id];
+        const done = run?.request === request ? rankedEntries(run).length : 0;
+        return `${done} of ${total} windows are scored and kept; sweep again to go on from there.`;
+      };
       await jobs.run({ step: 'sweep', label: 'Sweeping windows', cancelled }, async (options) => {
         await variant.settleMetric(options);
-        const chosen = get().metric.chosen ?? { metric: 'perplexity' as const };
-        const begun: SweepRun = {
-          request,
-          metric: chosen,
-          entries: goesOn ? before.entries : [],
-          finished: sameWidths ? before.finished : null,
+        let run = beginning(get().sweeps[group.id], request, get().metric.chosen ?? { metric: 'perplexity' });
+        // A sweep with other settings is shown until this one has something of its own.
+        if (run.entries.length > 0) put(group.id, run);
+        let shownAt = 0;
+        const show = (entry: SweepEntry) => {
+          run = { ...run, entries: withEntry(run.entries, entry) };
+          if (performance.now() - shownAt < SHOW_EVERY_MS) return;
+          put(group.id, run);
+          shownAt = performance.now();
         };
-        // The sweep before it, with other settings, is shown until this one has something of its own.
-        if (goesOn) put(group.id, begun);
-        let run = begun;
-        const { entries, ...finished } = await api.sweep(request, {
-          signal: options.signal,
-          onProgress: ({ partial, ...progress }) => {
-            options.onProgress(progress);
-            if (!partial || options.signal.aborted) return;
-            run = { ...run, entries: withEntry(run.entries, partial.sweep) };
-            put(group.id, run);
-            if (get().view.stripWidth === null || !widths.includes(get().view.stripWidth ?? 0))
-              set({ view: { ...get().view, stripWidth: narrowest } });
-          },
-        });
-        put(group.id, { ...run, entries: entries.reduce(withEntry, run.entries), finished });
-        const { view } = get();
-        if (!widths.includes(view.stripWidth ?? 0)) set({ view: { ...view, stripWidth: narrowest } });
-        return {
-          kind: 'done',
-          text: `Scored ${entries.length} windows in ${formatSeconds(finished.seconds)}.`,
-        };
+        try {
+          const { entries, ...finished } = await api.sweep(request, {
+            signal: options.signal,
+            onProgress: ({ partial, ...progress }) => {
+              options.onProgress(progress);
+              if (partial) show(partial.sweep);
+            },
+          });
+          run = { ...run, entries: entries.reduce(withEntry, run.entries), finished };
+          return {
+            kind: 'done',
+            text: `Scored ${entries.length} windows in ${formatSeconds(finished.seconds)}.`,
+          };
+        } finally {
+          // Whatever ended it: what was scored stays.
+          if (run.entries.length > 0) put(group.id, run);
+        }
       });
     },
 

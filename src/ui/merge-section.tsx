@@ -27,6 +27,8 @@ export function MergeSection() {
             <RadioCards label="Method" options={METHODS} chosen={method} onChoose={setMethod} />
             {method === 'random' && <SeedField />}
           </div>
+        </div>
+        <div className="merge-choices">
           <ScoreChoiceField />
           <div>
             <h3>Reference layer</h3>
@@ -37,14 +39,14 @@ export function MergeSection() {
               onChoose={setReference}
               layout="row"
             />
-            <p className="note">
+            <p className="note two-lines">
               {usesReference(method)
                 ? 'The layer of each set that the others are matched to. It makes little difference.'
                 : 'Not used by this method.'}
             </p>
           </div>
+          <MergeAct />
         </div>
-        <MergeAct />
       </div>
     </StepSection>
   );

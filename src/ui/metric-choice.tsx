@@ -12,6 +12,7 @@ export function MetricChoiceField() {
   const busy = useStudio(({ job }) => job !== null);
   const setMetric = useStudio((state) => state.setMetric);
   const setStride = useStudio((state) => state.setStride);
+  const id = useId();
   const about = useId();
   if (!data || !chosen) return null;
   const choose = (metric: Metric) => {
@@ -21,9 +22,10 @@ export function MetricChoiceField() {
   const { stride } = chosen;
   return (
     <div className="metric-choice">
-      <label className="field">
-        <span>Metric</span>
+      <div className="field">
+        <label htmlFor={id}>Metric</label>
         <select
+          id={id}
           value={chosen.metric}
           disabled={busy}
           aria-describedby={about}
@@ -35,7 +37,7 @@ export function MetricChoiceField() {
             </option>
           ))}
         </select>
-      </label>
+      </div>
       {stride !== undefined && (
         <label className="field stride-field">
           <span>Stride</span>

@@ -24,7 +24,7 @@ export function PlanSection() {
       <Alerts step="plan" />
       <SizedLine plan={plan} />
       <div className="plan-results">
-        <ScrollBox label="Proposals" rows={8}>
+        <ScrollBox label="Proposals" rows={6}>
           {plan ? (
             <Proposals plan={plan} />
           ) : (
@@ -74,7 +74,7 @@ function PlanForms() {
           min={1}
           max={group.layers - 1}
         />
-        <Button kind="main" disabled={busy || !ready} onClick={propose}>
+        <Button disabled={busy || !ready} onClick={propose}>
           Propose groups
         </Button>
         <p className="note">
@@ -95,7 +95,7 @@ function PlanForms() {
           max={99}
           step="any"
         />
-        <Button kind="main" disabled={busy || !ready} onClick={find}>
+        <Button disabled={busy || !ready} onClick={find}>
           Find the best of that size
         </Button>
         <p className="note">
@@ -115,7 +115,13 @@ function PlanForms() {
 function SizedLine({ plan }: { plan: PlanRun | null }) {
   const bytes = useStudio(({ model }) => model?.bytes ?? 0);
   const sized = plan?.sized;
-  if (!plan || !sized) return null;
+  if (!plan || !sized) {
+    return (
+      <p className="chosen chosen-empty">
+        Ask for a size, and the best grouping that reaches it is picked, merged and named here.
+      </p>
+    );
+  }
   const { candidate, percent, evaluation } = sized;
   const { metric, original, merged, standardError } = evaluation;
   const damage = damageOf(metric, { value: merged, original });

@@ -9,14 +9,18 @@ export function ScoreChoiceField() {
   const score = useStudio(({ merge }) => merge.score);
   const setScore = useStudio((state) => state.setScore);
   const gated = useStudio(({ model }) => model?.groups.some((group) => group.gated) ?? false);
+  const id = useId();
   const about = useId();
   const options = SCORES.filter(({ gatedOnly }) => gated || !gatedOnly);
   const chosen = options.find(({ value }) => value === scoreValue(score)) ?? options[0];
   return (
     <div>
-      <label className="field field-wide">
-        <span className="field-head">Alignment score</span>
+      <div className="field">
+        <label className="field-head" htmlFor={id}>
+          Alignment score
+        </label>
         <select
+          id={id}
           value={chosen.value}
           aria-describedby={about}
           onChange={(event) =>
@@ -29,7 +33,7 @@ export function ScoreChoiceField() {
             </option>
           ))}
         </select>
-      </label>
+      </div>
       <p className="note two-lines" id={about}>
         {usesScore(method) ? chosen.about : 'Not used by this method: it matches no units.'}
       </p>

@@ -52,7 +52,7 @@ export function SweepMap({ group, damages, asked }: SweepMapProps) {
       </div>
       <figcaption className="sweep-caption">
         <p className="note">{captionOf(hover, damages)}</p>
-        {damages && <Legend damages={damages} />}
+        <Legend damages={damages} />
         <StripChoice damages={damages} />
       </figcaption>
     </figure>
@@ -107,15 +107,16 @@ function shortDamage(metric: Metric, damage: number): string {
     .replace(/(\.\d\d)\d+/, '$1');
 }
 
-function Legend({ damages }: { damages: Damages }) {
+function Legend({ damages }: { damages: Damages | null }) {
+  if (!damages) return <p className="sweep-legend" />;
   const { scale, run } = damages;
   const { metric } = run.metric;
   return (
     <p className="sweep-legend" aria-hidden="true">
       <span className="muted">{metricName(metric)}</span> +0
       <span className="sweep-ramp">
-        {[0, 0.2, 0.4, 0.6, 0.8, 1].map((share) => (
-          <span key={share} style={{ background: scale.color(share * scale.cap) }} />
+        {[0, 1, 2, 3, 4, 5, 6].map((step) => (
+          <span key={step} style={{ background: scale.color((step / 6) ** 2 * scale.cap) }} />
         ))}
       </span>
       {shortDamage(metric, scale.cap)} or more

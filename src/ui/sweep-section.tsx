@@ -51,7 +51,7 @@ function Sweep({ group }: { group: GroupSummary }) {
       >
         <NumberField label="Narrowest window" value={narrowest} onChange={setNarrowest} {...limits} />
         <NumberField label="Widest window" value={widest} onChange={setWidest} {...limits} />
-        <Button kind="main" disabled={busy || !ready} describedBy="sweep-about" onClick={submit}>
+        <Button disabled={busy || !ready} describedBy="sweep-about" onClick={submit}>
           Sweep all windows
         </Button>
         <Counts damages={damages} group={group} asked={asked} />

@@ -38,7 +38,11 @@ function Ranking({ group, damages }: { group: GroupSummary; damages: Damages }) 
   const select = useStudio(({ data }) => data?.splits.find(({ name }) => name === 'select'));
   const samples = run.finished?.samples ?? select?.scored ?? 0;
   return (
-    <table className="table ranked-table" aria-label="Sweep results" aria-describedby="sweep-caption">
+    <table
+      className="table ranked-table counted-table"
+      aria-label="Sweep results"
+      aria-describedby="sweep-caption"
+    >
       <caption className="note" id="sweep-caption">
         {metricPhrase(run.metric)} on {formatInteger(samples)} {select?.unit ?? 'items'} of the select split,
         best first. {directionOf(metric)} ± is the standard error of the paired difference.
@@ -46,13 +50,15 @@ function Ranking({ group, damages }: { group: GroupSummary; damages: Damages }) 
       <thead>
         <tr>
           <th scope="col">Window</th>
-          <th scope="col" className="number">
+          <th scope="col" className="number wide-only">
             Width
           </th>
           <th scope="col" className="number">
             {metricName(metric)}
           </th>
-          <th scope="col">Damage</th>
+          <th scope="col" className="damage-head">
+            Damage
+          </th>
           <th scope="col" className="number wide-only">
             Size after
           </th>
@@ -82,7 +88,7 @@ function Row({ window, group, damages }: { window: WindowScore; group: GroupSumm
       style={picked < 0 ? undefined : { ['--window' as string]: windowColor(picked) }}
     >
       <th scope="row">{name}</th>
-      <td className="number">
+      <td className="number wide-only">
         <data value={String(widthOf(window))}>{widthOf(window)}</data>
       </td>
       <td className="number">

@@ -19,7 +19,7 @@ export function Tried() {
         <h3>Variants tried</h3>
         <Baselines />
       </div>
-      <ScrollBox label="Variants tried" rows={8}>
+      <ScrollBox label="Variants tried" rows={7}>
         {tried.length > 0 && chosen ? (
           <TriedTable tried={tried} chosen={chosen} />
         ) : (

@@ -15,10 +15,10 @@ export function Written({ texts }: { texts: Texts | null }) {
     <>
       <div className="written" role="group" aria-label="Original output">
         <h4>Original</h4>
-        {texts && <p className="written-prompt code">{texts.prompt}</p>}
-        <output aria-label="Original text" className="written-text">
-          {texts?.original}
-        </output>
+        <p className="written-text">
+          <span className="muted">{texts?.prompt}</span>
+          <output aria-label="Original text">{texts?.original}</output>
+        </p>
       </div>
       <div className="written" role="group" aria-label="Merged output">
         <h4>
@@ -29,15 +29,13 @@ export function Written({ texts }: { texts: Texts | null }) {
             </span>
           )}
         </h4>
-        {texts && <p className="written-prompt code">{texts.prompt}</p>}
-        <output aria-label="Merged text" className="written-text">
-          {texts && (
-            <>
-              {texts.merged.slice(0, shared)}
-              {shared < texts.merged.length && <mark>{texts.merged.slice(shared)}</mark>}
-            </>
-          )}
-        </output>
+        <p className="written-text">
+          <span className="muted">{texts?.prompt}</span>
+          <output aria-label="Merged text">
+            {texts?.merged.slice(0, shared)}
+            {texts && shared < texts.merged.length && <mark>{texts.merged.slice(shared)}</mark>}
+          </output>
+        </p>
       </div>
     </>
   );

@@ -1,0 +1,26 @@
+/** A store on the fake API and files that stay in memory: what the store's tests start from. */
+import type { FileDoor } from '../store/context.ts';
+import { createStudioStore } from '../store/studio.ts';
+import { createFakeApi, type FakeOptions } from './fake-api.ts';
+
+export function studio(options: FakeOptions = {}) {
+  const api = createFakeApi(options);
+  const fetched: string[] = [];
+  const saved: { name: string; blob: Blob }[] = [];
+  const door: FileDoor = {
+    async fetchSample(sample, file) {
+      fetched.push(`${sample}/${file}`);
+      return new File(['x'], file);
+    },
+    choosePlace: async () => null,
+    saveAsLink: (blob, name) => saved.push({ name, blob }),
+  };
+  const store = createStudioStore(api, door);
+  return { api, store, door, fetched, saved, now: () => store.getState() };
+}
+
+export async function opened(options: FakeOptions = {}) {
+  const all = studio(options);
+  await all.now().openSample('shakespeare-gpt2');
+  return all;
+}
