@@ -74,8 +74,8 @@ function beginning(before: SweepRun | undefined, request: SweepRequest, metric: 
   return { request, metric, entries: before.entries, finished: sameWidths ? before.finished : null };
 }
 
-/** Entries come faster than a page of hundreds of windows can be drawn: they are shown together, so often at most. */
-const SHOW_EVERY_MS = 150;
+/** Entries can come faster than hundreds of windows are drawn: they are shown together, so often at most. */
+const showEvery = (windows: number): number => 100 + 2 * windows;
 
 export function createSweepActions({
   api,
@@ -119,7 +119,7 @@ export function createSweepActions({
         let shownAt = 0;
         const show = (entry: SweepEntry) => {
           run = { ...run, entries: withEntry(run.entries, entry) };
-          if (performance.now() - shownAt < SHOW_EVERY_MS) return;
+          if (performance.now() - shownAt < showEvery(total)) return;
           put(group.id, run);
           shownAt = performance.now();
         };

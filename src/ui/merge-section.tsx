@@ -93,11 +93,14 @@ function MergeOutcome() {
   const stale = useStudio(mergeIsStale);
   if (!result) {
     return (
-      <div className="facts facts-three">
-        <Fact label="Parameters saved" value={null} text="" />
-        <Fact label="Bytes saved" value={null} text="" />
-        <Fact label="File size after" value={null} text="" />
-      </div>
+      <>
+        <div className="facts facts-three">
+          <Fact label="Parameters saved" value={null} text="" />
+          <Fact label="Bytes saved" value={null} text="" />
+          <Fact label="File size after" value={null} text="" note="of before" />
+        </div>
+        <p className="note two-lines">Nothing is merged yet.</p>
+      </>
     );
   }
   const { parametersSaved, bytesSaved, bytesBefore, bytesAfter } = result.saving;
@@ -114,7 +117,7 @@ function MergeOutcome() {
           note={`${formatShare(bytesAfter, bytesBefore)} of before`}
         />
       </div>
-      <p className={stale ? 'note stale' : 'note'}>
+      <p className={stale ? 'note two-lines stale' : 'note two-lines'}>
         Merged: {describePlan(result.plan, result.droppedLayers)}.
         {stale && ' Your picks or options have changed since: merge again to apply them.'}
       </p>

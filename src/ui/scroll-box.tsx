@@ -14,10 +14,16 @@ export function ScrollBox({ label, rows, children }: ScrollBoxProps) {
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    const look = () =>
-      setScrolls(
-        element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1,
-      );
+    let asked = 0;
+    const measure = () => {
+      asked = 0;
+      const wide = element.scrollWidth > element.clientWidth + 1;
+      setScrolls(wide || element.scrollHeight > element.clientHeight + 1);
+    };
+    // Once a frame: measuring makes the browser lay the table out.
+    const look = () => {
+      asked ||= requestAnimationFrame(measure);
+    };
     const size = new ResizeObserver(look);
     const content = new MutationObserver(look);
     size.observe(element);
@@ -25,6 +31,7 @@ export function ScrollBox({ label, rows, children }: ScrollBoxProps) {
     return () => {
       size.disconnect();
       content.disconnect();
+      cancelAnimationFrame(asked);
     };
   }, []);
   return (
