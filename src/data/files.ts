@@ -66,3 +66,13 @@ export function sortFiles(files: readonly NamedBlob[]): SortedFiles {
 export function splitOf(name: string): SplitName | undefined {
   return SPLITS.find((s) => name.toLowerCase().startsWith(s));
 }
+
+/** Why what was dropped cannot be opened as a model, and what to do. */
+export function noModelSentence(dropped: readonly NamedBlob[]): string {
+  const name = dropped[0]?.name;
+  if (!name) return 'Nothing was dropped. Drop an .onnx file.';
+  if (/\.(safetensors|bin|pt|pth|gguf)$/i.test(name)) {
+    return `“${name}” holds weights but no graph, so it cannot be run here. Export the model to ONNX (for instance with optimum-cli) and drop the .onnx file.`;
+  }
+  return `“${name}” is not an ONNX model: its name does not end in .onnx. Drop the .onnx file, with its tokenizer.json, config.json and data if you have them.`;
+}

@@ -25,8 +25,12 @@ export interface BlockPlan {
  */
 export function planBlocks(index: GraphIndex, cuts: readonly NodeInfo[]): BlockPlan[] {
   const sorted = [...index.graph.nodes].sort((a, b) => index.order(a) - index.order(b));
-  const ends = [...new Set(cuts.map((n) => index.order(n)))].sort((a, b) => a - b);
   const constant = constantNodes(sorted, index);
+  // A cut after the last computed node would leave an empty block.
+  const last = sorted.findLast((n) => !constant.has(n));
+  const ends = [...new Set(cuts.map((n) => index.order(n)))]
+    .filter((end) => last !== undefined && end < index.order(last))
+    .sort((a, b) => a - b);
   const blockOf = new Map<NodeInfo, number>();
   let block = 0;
   sorted.forEach((node) => {
@@ -83,7 +87,7 @@ function constantNodes(sorted: readonly NodeInfo[], index: GraphIndex): Readonly
 function repeatConstant(node: NodeInfo, into: Set<NodeInfo>, index: GraphIndex): void {
   if (into.has(node)) return;
   into.add(node);
-  for (const value of node.inputs) {
+  for (const value of readsOf(node, index)) {
     const producer = index.producers.get(value);
     if (producer) repeatConstant(producer, into, index);
   }

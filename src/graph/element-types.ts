@@ -16,7 +16,25 @@ const BOOL = new Set([
   'Equal', 'Greater', 'Less', 'GreaterOrEqual', 'LessOrEqual', 'Not', 'And', 'Or', 'Xor', 'IsNaN', 'IsInf',
 ]); // biome-ignore format: a list reads best packed
 /** Operators whose result has the type of another input than the first. */
-const TYPED_BY: Readonly<Record<string, number>> = { Where: 1, CastLike: 1, OneHot: 2, DequantizeLinear: 1 };
+const TYPED_BY: Readonly<Record<string, number>> = {
+  Where: 1,
+  CastLike: 1,
+  OneHot: 2,
+  DequantizeLinear: 1,
+  QuantizeLinear: 2,
+};
+/** Types of operators whose outputs do not follow from their inputs. */
+const FIXED: Readonly<Record<string, readonly number[]>> = {
+  MatMulInteger: [DataType.int32],
+  ConvInteger: [DataType.int32],
+  DynamicQuantizeLinear: [DataType.uint8, DataType.float, DataType.uint8],
+};
+/** Outputs of a nested graph's operator: which graph, and how many of its outputs come before. */
+const NESTED: Readonly<Record<string, { graph: string; skip: number }>> = {
+  If: { graph: 'then_branch', skip: 0 },
+  Loop: { graph: 'body', skip: 1 },
+  Scan: { graph: 'body', skip: 0 },
+};
 
 /** Type of every value by name; values whose type cannot be told are absent. */
 export function elementTypes(index: GraphIndex): ReadonlyMap<string, number> {
@@ -52,10 +70,15 @@ function typeOfOutput(
   }
   if (opType === 'ConstantOfShape') return attributes.get('value')?.t?.dataType ?? DataType.float;
   if (attributes.has('dtype')) return attributes.get('dtype')?.i;
+  const nested = NESTED[opType];
+  if (nested) return attributes.get(nested.graph)?.g?.outputs[output + nested.skip]?.elemType;
+  if (FIXED[opType]) return FIXED[opType][output];
   if (opType === 'TopK' && output === 1) return DataType.int64;
   if (opType === 'Dropout' && output === 1) return DataType.bool;
   const from = TYPED_BY[opType];
-  if (from !== undefined) return types.get(node.inputs[from]);
+  if (from !== undefined) {
+    return types.get(node.inputs[from]) ?? (opType === 'QuantizeLinear' ? DataType.uint8 : undefined);
+  }
   for (const input of node.inputs) {
     const type = types.get(input);
     if (type !== undefined) return type;

@@ -11,6 +11,7 @@ import {
   input,
   node,
   output,
+  tensor,
 } from '../testing/ffn-models.ts';
 import { findFfns } from './ffn.ts';
 
@@ -171,6 +172,87 @@ describe('what is not permutation-equivariant is refused, with the reason', () =
     const { groups, refusals } = await search(bytes);
     expect(groups).toEqual([]);
     expect(refusals).toHaveLength(2);
+  });
+});
+
+describe('FFNs that only look like ones that can be merged', () => {
+  const w = (name: string, rows: number, cols: number) =>
+    f32(
+      name,
+      [rows, cols],
+      Float32Array.from({ length: rows * cols }, (_, i) => Math.sin(i + name.length)),
+    );
+  const model = (nodes: ReturnType<typeof node>[], initializers: ReturnType<typeof f32>[]) =>
+    search(
+      buildModel({
+        opset: 20,
+        inputs: [input('x', 'float', ['n', 4])],
+        outputs: [output('y', 'float', ['n', 4])],
+        initializers,
+        nodes,
+      }),
+    );
+
+  test('three linear maps into the same hidden units', async () => {
+    const { groups, refusals } = await model(
+      [
+        node('MatMul', ['x', 'h.0.mlp.a'], ['a']),
+        node('MatMul', ['x', 'h.0.mlp.b'], ['b']),
+        node('MatMul', ['x', 'h.0.mlp.c'], ['c']),
+        node('Relu', ['a'], ['r']),
+        node('Mul', ['r', 'b'], ['rb']),
+        node('Add', ['rb', 'c'], ['h']),
+        node('MatMul', ['h', 'h.0.mlp.d'], ['y']),
+      ],
+      [w('h.0.mlp.a', 4, 8), w('h.0.mlp.b', 4, 8), w('h.0.mlp.c', 4, 8), w('h.0.mlp.d', 8, 4)],
+    );
+    expect(groups).toEqual([]);
+    expect(refusals).toHaveLength(1);
+    expect(refusals[0]).toContain('3 linear maps feed its hidden units');
+  });
+
+  test('a chain of linear maps is cut into FFNs that share none', async () => {
+    const { groups } = await model(
+      [
+        node('MatMul', ['x', 'fc.0.w'], ['a']),
+        node('Relu', ['a'], ['ra']),
+        node('MatMul', ['ra', 'fc.1.w'], ['b']),
+        node('Relu', ['b'], ['rb']),
+        node('MatMul', ['rb', 'fc.2.w'], ['c']),
+        node('Relu', ['c'], ['rc']),
+        node('MatMul', ['rc', 'fc.3.w'], ['y']),
+      ],
+      [w('fc.0.w', 4, 4), w('fc.1.w', 4, 4), w('fc.2.w', 4, 4), w('fc.3.w', 4, 4)],
+    );
+    const names = groups.flatMap((g) => g.ffns.flatMap((f) => f.weights.map((v) => v.source.tensor.name)));
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(['fc.0.w', 'fc.1.w', 'fc.2.w', 'fc.3.w']);
+  });
+
+  test('a gate that comes first and whose activation is written out', async () => {
+    const { groups } = await search(
+      ffnModel({ gated: true, gateFirst: true, activation: 'gelu-tanh-decomposed', bias: 'none' }),
+    );
+    expect(groups[0].ffns.map((f) => f.weights.map((v) => v.source.tensor.name))[1]).toEqual([
+      'h.1.mlp.up.weight',
+      'h.1.mlp.gate.weight',
+      'h.1.mlp.down.weight',
+    ]);
+  });
+
+  test('half precision is refused by its name', async () => {
+    const half = (name: string, rows: number, cols: number) =>
+      tensor(name, 'float16', [rows, cols], new Uint16Array(rows * cols).fill(0x3c00));
+    const { groups, refusals } = await model(
+      [
+        node('MatMul', ['x', 'h.0.mlp.a'], ['a']),
+        node('Relu', ['a'], ['r']),
+        node('MatMul', ['r', 'h.0.mlp.b'], ['y']),
+      ],
+      [half('h.0.mlp.a', 4, 8), half('h.0.mlp.b', 8, 4)],
+    );
+    expect(groups).toEqual([]);
+    expect(refusals[0]).toContain('its weights are float16; only f32 can be merged yet');
   });
 });
 

@@ -8,6 +8,7 @@
  * Known limits: stacks of one file that have equal shapes (an encoder and a decoder exported together) form one group.
  */
 import type { OnnxModel, TensorInfo } from '../onnx/types.ts';
+import { DataType, dataTypeName } from '../tensor/dtype.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import { type Activation, activationOf, regionSignature } from './activation.ts';
 import { attentionOutputOf, type ResidualAdd, residualAddOf } from './attention.ts';
@@ -77,17 +78,40 @@ export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
   const refusals: string[] = [];
   const found: { ffn: Omit<Ffn, 'layer'>; key: string; order: number }[] = [];
   const used = new Set<LinearMap>();
-  for (const start of linears.values()) {
+  const refuse = (start: LinearMap, reason: string) => {
+    const label = layerLabel([start.node], [start.weight]);
+    refusals.push(`${label} looks like an FFN but cannot be merged, because ${reason}.`);
+  };
+  const inOrder = [...linears.values()].sort((a, b) => index.order(a.node) - index.order(b.node));
+  for (const start of inOrder) {
     if (used.has(start)) continue;
     const trace = traceRegion(start, index, constants, linears);
     if (trace.kind === 'refused') {
-      refusals.push(
-        `${layerLabel([start.node], [start.weight])} looks like an FFN but cannot be merged, because ${trace.reason}.`,
-      );
+      // The other linear maps into the same hidden units would only say it again.
+      for (const up of trace.ups) used.add(up);
+      refuse(start, trace.reason);
     }
     if (trace.kind !== 'ffn') continue;
-    for (const up of trace.region.ups) used.add(up);
-    const ffn = describe(trace.region, index, constants, linears);
+    const { ups, down } = trace.region;
+    for (const up of [...ups, down]) used.add(up);
+    const roles = upAndGate(trace.region);
+    if (!roles) {
+      refuse(
+        start,
+        'its two projections play the same part, so they cannot be told apart from layer to layer',
+      );
+      continue;
+    }
+    const ffn = describe(trace.region, roles, index, constants, linears);
+    const other = ffn.weights.find((w) => w.source.tensor.dataType !== DataType.float);
+    if (other) {
+      const { dataType } = other.source.tensor;
+      refuse(
+        start,
+        `its weights are ${dataTypeName(dataType) ?? `of type ${dataType}`}; only f32 can be merged yet`,
+      );
+      continue;
+    }
     found.push({
       ffn,
       key: groupKey(ffn, trace.region, constants),
@@ -141,11 +165,11 @@ export function parametersOf(ffn: Ffn): number {
 
 function describe(
   region: Region,
+  [up, gate]: readonly [LinearMap, LinearMap | undefined],
   index: GraphIndex,
   constants: Constants,
   linears: ReturnType<typeof linearMaps>,
 ): Omit<Ffn, 'layer'> {
-  const [up, gate] = upAndGate(region, index);
   const upBias = biasOf(up, index, constants);
   const gateBias = gate && biasOf(gate, index, constants);
   const downBias = biasOf(region.down, index, constants);
@@ -190,25 +214,26 @@ function weightOf(role: WeightRole, map: LinearMap, hiddenIsOutput: boolean): Ff
   return { ...map.weight, role, hiddenAxis: hiddenIsOutput ? 1 - map.inAxis : map.inAxis };
 }
 
-/** Of two linear maps into the hidden units, the gate is the one that the activation bends. */
-function upAndGate(region: Region, index: GraphIndex): [LinearMap, LinearMap | undefined] {
-  const [first, second] = region.ups;
+/**
+ * Of two linear maps into the hidden units, the gate is the one that the activation bends before the two meet.
+ * Undefined where both or neither are bent: then nothing tells them apart.
+ */
+function upAndGate({ ups, nodes }: Region): readonly [LinearMap, LinearMap | undefined] | undefined {
+  const [first, second] = ups;
   if (!second) return [first, undefined];
-  return reachesActivation(first, index) && !reachesActivation(second, index)
-    ? [second, first]
-    : [first, second];
-}
-
-/** Whether a non-linear operator is met before the value is multiplied with another one. */
-function reachesActivation(map: LinearMap, index: GraphIndex): boolean {
-  const queue = [map.output];
-  for (let head = 0; head < queue.length && head < 32; head++) {
-    for (const { node } of index.usesOf(queue[head])) {
-      if (isNonlinear(node.opType)) return true;
-      if (['Reshape', 'Cast', 'Identity', 'Add'].includes(node.opType)) queue.push(node.outputs[0]);
-    }
+  // Which of the two each value of the region comes from: 1, 2, or 3 for both.
+  const from = new Map<string, number>([
+    [first.output, 1],
+    [second.output, 2],
+  ]);
+  const bent = [false, false];
+  for (const node of nodes) {
+    const mask = node.inputs.reduce((m, value) => m | (from.get(value) ?? 0), 0);
+    for (const output of node.outputs) from.set(output, mask);
+    if (isNonlinear(node.opType) && (mask === 1 || mask === 2)) bent[mask - 1] = true;
   }
-  return false;
+  if (bent[0] === bent[1]) return undefined;
+  return bent[0] ? [second, first] : [first, second];
 }
 
 /** The bias of a linear map (Gemm's C, or an Add that alone reads the output, views between) and the value after it. */

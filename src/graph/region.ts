@@ -58,7 +58,13 @@ export interface Region {
 export type Trace =
   | { readonly kind: 'ffn'; readonly region: Region }
   /** Looks like an FFN (an activation was met), but cannot be merged; `reason` completes “… because ”. */
-  | { readonly kind: 'refused'; readonly start: LinearMap; readonly reason: string }
+  | {
+      readonly kind: 'refused';
+      readonly start: LinearMap;
+      /** Linear maps into the same hidden units, as far as they were met. */
+      readonly ups: readonly LinearMap[];
+      readonly reason: string;
+    }
   /** Not an FFN at all. */
   | { readonly kind: 'other' };
 
@@ -184,10 +190,14 @@ export function traceRegion(
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return bent && endsInLinear([...queue, ...(error.at?.outputs ?? [])], index, linears)
-      ? { kind: 'refused', start, reason: error.message }
+      ? { kind: 'refused', start, ups: [...ups.values()], reason: error.message }
       : { kind: 'other' };
   }
   if (!down || !bent || ups.has(down.node)) return { kind: 'other' };
+  if (ups.size > 2) {
+    const reason = `${ups.size} linear maps feed its hidden units`;
+    return { kind: 'refused', start, ups: [...ups.values()], reason };
+  }
   const byOrder = (a: { node: NodeInfo }, b: { node: NodeInfo }) => index.order(a.node) - index.order(b.node);
   return {
     kind: 'ffn',
@@ -231,7 +241,9 @@ function keepsLastAxis(
   if (node.opType === 'Squeeze' || node.opType === 'Unsqueeze') {
     const axes =
       node.attributes.get('axes')?.ints ?? (node.inputs[1] ? constants.intsOf(node.inputs[1]) : undefined);
-    return axes !== undefined && !axes.includes(-1) && units > 1;
+    if (axes === undefined || units < 2) return false;
+    // An axis of more than one entry cannot be squeezed; a new last axis would take the hidden units' place.
+    return node.opType === 'Squeeze' || axes.every((axis) => axis === 0 || axis < -1);
   }
   if (node.opType === 'Flatten') return true;
   const last = lastOfShape(node.inputs[1], index, constants, region, units, 0);

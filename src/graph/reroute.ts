@@ -8,7 +8,7 @@ import type { ModelEdits, NewTensor, NodeInfo, TensorInfo } from '../onnx/types.
 import { DataType, rawByteLength } from '../tensor/dtype.ts';
 import { elementTypes } from './element-types.ts';
 import type { GraphIndex } from './index-graph.ts';
-import { isPure, orphans } from './orphans.ts';
+import { asInputs, isPure, orphans } from './orphans.ts';
 
 /** Whether all readers of a value can be given another one: outputs of the model and nested graphs cannot. */
 export function isMovable(index: GraphIndex, value: string): boolean {
@@ -59,6 +59,7 @@ export function reroute(index: GraphIndex, moves: ReadonlyMap<string, string>): 
     nodes,
     tensors,
     addInitializers: [...zeros.values()],
+    addInputs: asInputs(index, [...zeros.values()]),
     dropInputs: new Set([...gone.initializers].map((t) => t.name).filter((n) => index.inputs.has(n))),
   };
 }

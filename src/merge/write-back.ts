@@ -7,7 +7,7 @@
  * Known limits: a saving in the file is not a saving in memory, since runtimes may copy tied tensors.
  */
 import type { FfnGroup, FfnSearch, FfnWeight, WeightRole } from '../graph/ffn.ts';
-import { orphans } from '../graph/orphans.ts';
+import { asInputs, orphans } from '../graph/orphans.ts';
 import type { ModelEdits, NewTensor, NodeInfo, TensorInfo } from '../onnx/types.ts';
 import { isFloatType, rawByteLength } from '../tensor/dtype.ts';
 import { elementCount } from '../tensor/shape.ts';
@@ -76,6 +76,7 @@ export function tieFfns(search: FfnSearch, tied: readonly TiedFfn[]): WriteBack 
     tensors,
     nodes,
     addInitializers,
+    addInputs: asInputs(search.index, addInitializers),
     dropInputs: new Set([...gone.initializers].map((t) => t.name).filter((n) => index.inputs.has(n))),
   };
   return { edits, parametersSaved: parametersRemoved(edits) };

@@ -34,6 +34,8 @@ const forms: fc.Arbitrary<Partial<FfnModelOptions>> = fc
       'silu-decomposed',
     ),
     gated: fc.boolean(),
+    gateFirst: fc.boolean(),
+    bareEnd: fc.boolean(),
     weights: fc.constantFrom('initializer', 'constant', 'transposed' as const),
     layers: fc.integer({ min: 2, max: 4 }),
     dFf: fc.integer({ min: 2, max: 9 }),

@@ -67,53 +67,50 @@ export class LiveModel {
   /** Blocks that were run since the model was opened; the sweep's cost. */
   blockRuns = 0;
   private readonly opened: OpenedModel;
-  private readonly blocks: readonly LiveBlock[];
+  /** For scoring: nothing but what crosses and the score's output, so that the runtime may fuse what it can. */
+  private readonly scoring: LazyBlocks;
+  /** For looking inside: sublayer values are outputs too. */
+  private readonly tapped: LazyBlocks;
+  private readonly taps: ReadonlySet<string>;
   private readonly pinned: ReadonlyMap<string, PinnedTensor>;
   private readonly sessions: SessionFactory;
 
   private constructor(
     opened: OpenedModel,
-    blocks: readonly LiveBlock[],
     sessions: SessionFactory,
+    taps: readonly string[],
     pinned: ReadonlyMap<string, PinnedTensor>,
   ) {
+    const { groups } = opened.search;
+    const plan = (names: readonly string[]) => planOpenGraph(opened.model, opened.search, groups, names);
     this.opened = opened;
-    this.blocks = blocks;
     this.sessions = sessions;
+    this.taps = new Set(taps);
     this.pinned = pinned;
+    this.scoring = new LazyBlocks(opened, sessions, plan([]));
+    this.tapped = new LazyBlocks(opened, sessions, plan(taps));
   }
 
   /**
-   * Makes the sessions. Taps are the pre-activations, hidden units, FFN outputs and attention outputs of all groups.
+   * Reads and pins the original weights, and makes the sessions that score.
    * @throws OnnxError, RuntimeFailure
    */
   static async create(opened: OpenedModel, sessions: SessionFactory, job: Job): Promise<LiveModel> {
-    const { groups } = opened.search;
-    const plans = planOpenGraph(
-      opened.model,
-      opened.search,
-      groups,
-      groups.flatMap((g) => g.ffns.flatMap(tapsOf)),
-    );
-    const blocks: LiveBlock[] = [];
+    const taps = opened.search.groups.flatMap((g) => g.ffns.flatMap(tapsOf));
     const pinned = new Map<string, PinnedTensor>();
+    const live = new LiveModel(opened, sessions, taps, pinned);
     try {
-      for (const plan of plans) {
-        job.announce(`Opening the model for measuring, part ${blocks.length + 1} of ${plans.length}`);
-        await job.check();
-        blocks.push({ plan, session: await openBlock(opened, plan, sessions) });
-      }
-      await pinOriginals(opened, plans, sessions, pinned, job);
+      await pinOriginals(opened, live.scoring.plans, sessions, pinned, job);
+      await live.scoring.open(job);
     } catch (error) {
-      for (const pin of new Set(pinned.values())) pin.release();
-      for (const { session } of blocks) await session.release();
+      await live.release();
       throw error;
     }
-    return new LiveModel(opened, blocks, sessions, pinned);
+    return live;
   }
 
   get blockCount(): number {
-    return this.blocks.length;
+    return this.scoring.plans.length;
   }
 
   /** Runs a batch and gives the outputs named, which the caller releases. */
@@ -133,7 +130,7 @@ export class LiveModel {
     feeds: Feeds,
     outputs: readonly string[],
   ): Promise<{ kept: KeptValues; outputs: Record<string, OutputTensor> }> {
-    const crossing = this.blocks.flatMap((b) => b.plan.crossing);
+    const crossing = this.scoring.plans.flatMap((p) => p.crossing);
     const made = await this.execute(feeds, new Set([...outputs, ...crossing]), {});
     const asked = Object.fromEntries(outputs.map((name) => [name, made.get(name)!]));
     for (const name of outputs) made.delete(name);
@@ -167,7 +164,8 @@ export class LiveModel {
 
   async release(): Promise<void> {
     for (const pin of new Set(this.pinned.values())) pin.release();
-    for (const { session } of this.blocks) await session.release();
+    await this.scoring.release();
+    await this.tapped.release();
   }
 
   /** Runs the blocks that are needed; every value made is in the result, released by the caller. */
@@ -177,8 +175,11 @@ export class LiveModel {
     { changes = {}, kept }: RunOptions,
   ): Promise<Map<string, OutputTensor>> {
     const made = new Map<string, OutputTensor>();
-    const last = this.blocks.findLastIndex((b) => b.plan.outputs.some((name) => wanted.has(name)));
-    const first = kept ? this.firstBlock(changes, kept, wanted) : 0;
+    const inside = [...wanted].some((name) => this.taps.has(name));
+    const blocks = await (inside ? this.tapped : this.scoring).open();
+    const plans = blocks.map((b) => b.plan);
+    const last = plans.findLastIndex((p) => p.outputs.some((name) => wanted.has(name)));
+    const first = kept ? firstBlock(plans, changes, kept, wanted) : 0;
     const lookUp = (name: string): Feed => {
       const replaced = changes.replaced?.get(name);
       if (replaced !== undefined) return lookUp(replaced);
@@ -188,7 +189,7 @@ export class LiveModel {
     };
     try {
       for (let b = first; b <= last; b++) {
-        const { plan, session } = this.blocks[b];
+        const { plan, session } = blocks[b];
         const all: Record<string, Feed> = {};
         for (const name of plan.inputs) all[name] = lookUp(name);
         for (const { name } of plan.live) all[name] = changes.weights?.get(name) ?? this.pinned.get(name)!;
@@ -204,26 +205,74 @@ export class LiveModel {
       throw error;
     }
   }
+}
 
-  /** The first block that must run: the first changed or asked-for one whose inputs are all kept. */
-  private firstBlock(changes: Changes, kept: KeptValues, wanted: ReadonlySet<string>): number {
-    const changed = this.blocks.findIndex(
-      ({ plan }) =>
-        plan.live.some((l) => changes.weights?.has(l.name)) ||
-        plan.crossing.some((name) => changes.replaced?.has(name)) ||
-        plan.outputs.some((name) => wanted.has(name)),
-    );
-    let first = Math.max(0, changed);
-    const available = (b: number) => {
-      const later = new Set<string>();
-      for (const { plan } of this.blocks.slice(b)) for (const name of plan.inputs) later.add(name);
-      return this.blocks
-        .slice(0, b)
-        .every(({ plan }) => plan.crossing.every((name) => !later.has(name) || kept.values.has(name)));
-    };
-    while (first > 0 && !available(first)) first--;
-    return first;
+/** The sessions of the blocks, made when they are first needed. */
+class LazyBlocks {
+  readonly plans: readonly OpenBlock[];
+  private readonly opened: OpenedModel;
+  private readonly sessions: SessionFactory;
+  private blocks: Promise<readonly LiveBlock[]> | null = null;
+
+  constructor(opened: OpenedModel, sessions: SessionFactory, plans: readonly OpenBlock[]) {
+    this.opened = opened;
+    this.sessions = sessions;
+    this.plans = plans;
   }
+
+  /** @throws OnnxError, RuntimeFailure, AbortError; a later call tries again */
+  open(job?: Job): Promise<readonly LiveBlock[]> {
+    this.blocks ??= this.make(job).catch((error: unknown) => {
+      this.blocks = null;
+      throw error;
+    });
+    return this.blocks;
+  }
+
+  async release(): Promise<void> {
+    const blocks = await this.blocks;
+    this.blocks = null;
+    for (const { session } of blocks ?? []) await session.release();
+  }
+
+  private async make(job?: Job): Promise<LiveBlock[]> {
+    const blocks: LiveBlock[] = [];
+    try {
+      for (const plan of this.plans) {
+        job?.announce(`Opening the model, part ${blocks.length + 1} of ${this.plans.length}`);
+        await job?.check();
+        blocks.push({ plan, session: await openBlock(this.opened, plan, this.sessions) });
+      }
+      return blocks;
+    } catch (error) {
+      for (const { session } of blocks) await session.release();
+      throw error;
+    }
+  }
+}
+
+/** The first block that must run: the first changed or asked-for one whose inputs are all kept. */
+function firstBlock(
+  plans: readonly OpenBlock[],
+  changes: Changes,
+  kept: KeptValues,
+  wanted: ReadonlySet<string>,
+): number {
+  const changed = plans.findIndex(
+    (plan) =>
+      plan.live.some((l) => changes.weights?.has(l.name)) ||
+      plan.crossing.some((name) => changes.replaced?.has(name)) ||
+      plan.outputs.some((name) => wanted.has(name)),
+  );
+  let first = Math.max(0, changed);
+  const available = (b: number) => {
+    const later = new Set(plans.slice(b).flatMap((plan) => plan.inputs));
+    return plans
+      .slice(0, b)
+      .every((plan) => plan.crossing.every((name) => !later.has(name) || kept.values.has(name)));
+  };
+  while (first > 0 && !available(first)) first--;
+  return first;
 }
 
 async function openBlock(opened: OpenedModel, plan: OpenBlock, sessions: SessionFactory): Promise<Session> {

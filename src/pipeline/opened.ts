@@ -34,8 +34,8 @@ export async function openModel(file: Blob, fileName: string): Promise<OpenedMod
   const scoreOutput =
     model.graph.outputs.find((v) => v.name === 'logits') ??
     model.graph.outputs.find((v) => v.elemType === undefined || isFloatType(v.elemType));
-  const task = taskOf(inputs, scoreOutput);
   const tables = embeddingTables(search);
+  const task = taskOf(inputs, scoreOutput, tables.vocabulary);
   return {
     fileName,
     model,
@@ -55,10 +55,17 @@ export function groupOf(opened: OpenedModel, id: string): FfnGroup {
   return group;
 }
 
-function taskOf(inputs: readonly ValueInfo[], output: ValueInfo | undefined): Task {
+/** A causal language model gives a score for each token of its table: a hidden state of another width is none. */
+function taskOf(
+  inputs: readonly ValueInfo[],
+  output: ValueInfo | undefined,
+  vocabulary: number | undefined,
+): Task {
   const names = new Set(inputs.map((v) => v.name));
   const rank = output?.dims?.length;
-  if (names.has('input_ids') && (rank === undefined || rank === 3)) return 'causal-lm';
+  const width = output?.dims?.at(-1);
+  const perToken = typeof width !== 'number' || vocabulary === undefined || width >= vocabulary;
+  if (names.has('input_ids') && perToken && (rank === undefined || rank === 3)) return 'causal-lm';
   if (inputs.length === 1 && inputs[0].dims?.length === 4 && (rank === undefined || rank === 2))
     return 'image-classification';
   return 'unknown';

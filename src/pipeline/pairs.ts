@@ -102,6 +102,8 @@ export class PairStore {
     for (const kept of this.matrices.values()) bytes += kept.data.byteLength;
     for (const [oldest, kept] of this.matrices) {
       if (bytes <= KEPT_MATRIX_BYTES || oldest === key) break;
+      // The terms of one pair are summed together: none of them goes before the others were read.
+      if (oldest.startsWith(`${groupId}/${reference}/${layer}/`)) continue;
       bytes -= kept.data.byteLength;
       this.matrices.delete(oldest);
     }

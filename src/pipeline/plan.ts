@@ -12,15 +12,7 @@ import type { StageContext } from './context.ts';
 import { groupOf, type OpenedModel } from './opened.ts';
 import type { Scorer } from './scoring.ts';
 import { type SweepCache, sweepWindows, variantKey } from './sweep.ts';
-import type {
-  LayerSet,
-  MergePlan,
-  MetricChoice,
-  PlanCandidate,
-  PlanRequest,
-  PlanResult,
-  SweepEntry,
-} from './types.ts';
+import type { LayerSet, MergePlan, MetricChoice, PlanCandidate, PlanRequest, PlanResult } from './types.ts';
 import { buildVariant, layersOf, releaseVariant, savingOf } from './variant.ts';
 
 /** Widest window that is measured rather than estimated. */
@@ -54,7 +46,7 @@ export async function planGroups(
     cache,
     () => [],
   );
-  const measured = new Map(sweep.entries.map((e) => [`${e.first}-${e.last}`, damageOf(e, cache)]));
+  const measured = new Map(sweep.entries.map((e) => [`${e.first}-${e.last}`, e.damage]));
   const { cost, rule } = extrapolateCosts(measured, layers, widths);
   const proposals = bestPartitions(layers, removed, cost, SCORED);
   const scoring = job.part(0.2);
@@ -95,20 +87,6 @@ async function scoreWhole(
   } finally {
     releaseVariant(variant);
   }
-}
-
-function damageOf(entry: SweepEntry, cache: SweepCache): number {
-  for (const known of cache.values()) {
-    if (
-      known.groupId === entry.groupId &&
-      known.first === entry.first &&
-      known.last === entry.last &&
-      known.value === entry.value
-    ) {
-      return known.damage;
-    }
-  }
-  throw new Error(`The window ${entry.first}–${entry.last} was scored but is not in the cache.`);
 }
 
 /** FFNs to remove: as asked, or as many as bring the file to the size. */

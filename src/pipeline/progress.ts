@@ -79,7 +79,10 @@ export class Job {
   }
 
   private report(label: string, partial?: Progress['partial']): void {
-    const fraction = Math.min(1, this.base + this.scale * Math.min(1, this.done / this.total));
+    const fraction = Math.min(
+      1,
+      this.base + this.scale * Math.min(1, Math.max(this.handedOut, this.done / this.total)),
+    );
     const left = fraction > 0.01 ? (this.seconds / fraction) * (1 - fraction) : undefined;
     this.options.onProgress?.({
       fraction,

@@ -37,8 +37,16 @@ export async function openChecked(
   const live = await LiveModel.create(opened, sessions, job);
   const output = opened.scoreOutput?.name;
   if (!checkAgainst || !sample || !output || sessions.provider === 'wasm') return { live, sessions, engine };
-  const wasm = await checkAgainst();
-  const { passed, difference } = await selfTest(opened, live, wasm, sample, output, job);
+  let wasm: SessionFactory;
+  let result: SelfTest;
+  try {
+    wasm = await checkAgainst();
+    result = await selfTest(opened, live, wasm, sample, output, job);
+  } catch (error) {
+    await live.release();
+    throw error;
+  }
+  const { passed, difference } = result;
   if (passed) return { live, sessions, engine };
   await live.release();
   const percent = Number.isFinite(difference)

@@ -7,7 +7,7 @@
  */
 import type { Dataset } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
-import { type NamedBlob, type SplitName, sortFiles } from '../data/files.ts';
+import { type NamedBlob, noModelSentence, type SplitName, sortFiles } from '../data/files.ts';
 import { pairedStandardError } from '../evaluate/metric.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { composeOnnx } from '../onnx/writer.ts';
@@ -71,6 +71,8 @@ export class Studio {
   private metricChoice: MetricChoice | undefined;
   private live: LiveModel | null = null;
   private readonly pairs = new PairStore();
+  /** Whether the provider was checked, or needs no check. */
+  private checked = false;
   private scorerNow: Scorer | null = null;
   private readonly sweeps: SweepCache = new Map();
   /** As measured last, for telling how well similarity predicts. */
@@ -210,6 +212,12 @@ export class Studio {
     const context = await this.context(job);
     const evaluate = this.dataset && (await this.scorer(job)).evaluator(this.choice(), job);
     const variant = await buildVariant(context, plan, evaluate ?? undefined);
+    try {
+      await job.check();
+    } catch (error) {
+      releaseVariant(variant);
+      throw error;
+    }
     this.setVariant(variant);
     const groups = new Set(variant.plan.sets.map((s) => groupOf(opened, s.groupId)));
     const { score } = variant.plan;
@@ -327,9 +335,16 @@ export class Studio {
   }
 
   private async liveModel(job: Job): Promise<LiveModel> {
-    if (this.live) return this.live;
     const sample = this.dataset?.batch('calibrate', 0, 1).feeds;
     const { checkAgainst } = this.deps;
+    if (this.live && (this.checked || !sample)) return this.live;
+    if (this.live) {
+      // Opened before there was data to check the provider with.
+      this.setVariant(null);
+      await this.live.release();
+      this.live = null;
+    }
+    this.checked = sample !== undefined || !checkAgainst;
     const checked = await openChecked(this.model(), this.sessions, this.engine, sample, checkAgainst, job);
     this.sessions = checked.sessions;
     this.engineNow = checked.engine;
@@ -381,13 +396,4 @@ export class Studio {
     this.dataset = null;
     await live?.release();
   }
-}
-
-function noModelSentence(dropped: readonly NamedBlob[]): string {
-  const name = dropped[0]?.name;
-  if (!name) return 'Nothing was dropped. Drop an .onnx file.';
-  if (/\.(safetensors|bin|pt|pth|gguf)$/i.test(name)) {
-    return `“${name}” holds weights but no graph, so it cannot be run here. Export the model to ONNX (for instance with optimum-cli) and drop the .onnx file.`;
-  }
-  return `“${name}” is not an ONNX model: its name does not end in .onnx. Drop the .onnx file, with its tokenizer.json, config.json and data if you have them.`;
 }

@@ -26,7 +26,10 @@ import type {
 import { buildVariant, layersOf, releaseVariant, savingOf, type Variant } from './variant.ts';
 
 /** Scored windows, by what they are; survives a cancelled sweep. */
-export type SweepCache = Map<string, SweepEntry & { readonly damage: number }>;
+export type SweepCache = Map<string, ScoredWindow>;
+
+/** With the damage in the metric's loss: lower is better. */
+export type ScoredWindow = SweepEntry & { readonly damage: number };
 
 /** A window as a plan. */
 export function windowPlan(request: Omit<SweepRequest, 'widths'>, first: number, last: number): MergePlan {
@@ -35,10 +38,10 @@ export function windowPlan(request: Omit<SweepRequest, 'widths'>, first: number,
   return { sets: [{ groupId, layers }], method, reference, score };
 }
 
-/** Identifies a variant's weights: its plan as carried out, and what was left out. */
-export function variantKey({ plan, droppedLayers }: Variant): string {
+/** Identifies a variant's weights: its plan as carried out, what was left out, and the data that it was aligned on. */
+export function variantKey({ plan, droppedLayers, builtOn }: Variant): string {
   const dropped = droppedLayers?.map((d) => `${d.groupId}:${d.layers.join('.')}`).sort() ?? null;
-  return JSON.stringify([planKey(plan), dropped]);
+  return JSON.stringify([planKey(plan), dropped, builtOn]);
 }
 
 /** Identifies what a plan asks for. */
@@ -58,7 +61,7 @@ export async function sweepWindows(
   choice: MetricChoice,
   cache: SweepCache,
   matrices: () => readonly SimilarityMatrix[],
-): Promise<SweepResult> {
+): Promise<Omit<SweepResult, 'entries'> & { readonly entries: readonly ScoredWindow[] }> {
   const { opened, live, job } = context;
   const group = groupOf(opened, request.groupId);
   const windows = windowsOf(group, request.widths);

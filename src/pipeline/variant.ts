@@ -39,6 +39,8 @@ export interface Variant {
   readonly tied: readonly TiedFfn[];
   readonly edits: ModelEdits;
   readonly changes: Changes;
+  /** Key of the dataset whose calibration split aligned it; empty where none was used. */
+  readonly builtOn: string;
   /** For `ffn-drop`: per group, the layers whose FFN is left out. */
   readonly droppedFfns?: readonly LayerRefs[];
   /** For `layer-drop`: per group, the layers left out. */
@@ -179,7 +181,7 @@ function pairsOf({ reference }: MergePlan, layers: readonly number[]): Pair[] {
 
 /** Merges with pairs that are aligned already. */
 async function mergedBy(
-  { opened, live, backend, pairs, job }: StageContext,
+  { opened, live, dataset, backend, pairs, job }: StageContext,
   plan: MergePlan,
   sets: readonly TiedFfn[],
   score: SingleScore,
@@ -208,7 +210,7 @@ async function mergedBy(
   for (const { group, layers, values } of tied) {
     for (const [name, pin] of live.override(group, layers, values)) weights.set(name, pin);
   }
-  return { plan, tied, edits, changes: { weights } };
+  return { plan, tied, edits, changes: { weights }, builtOn: dataset?.key ?? '' };
 }
 
 /** All FFNs of each set but its first left out. */
@@ -217,6 +219,7 @@ async function withoutFfns(
   plan: MergePlan,
   sets: readonly TiedFfn[],
 ): Promise<Variant> {
+  await job.check();
   const dropped = byGroup(sets, (layers) => layers.slice(1));
   const edits = dropFfns(opened.search, dropped);
   const weights = new Map<string, PinnedTensor>();
@@ -224,8 +227,7 @@ async function withoutFfns(
     const zeros = zeroOutput(group.ffns[layers[0]]);
     for (const [name, pin] of live.override(group, layers, zeros)) weights.set(name, pin);
   }
-  await job.check();
-  return { plan, tied: [], edits, changes: { weights }, droppedFfns: dropped.map(refsOf) };
+  return { plan, tied: [], edits, changes: { weights }, builtOn: '', droppedFfns: dropped.map(refsOf) };
 }
 
 /** As many whole layers left out as the sets remove FFNs, chosen by evaluation, group by group. */
@@ -265,6 +267,8 @@ async function withoutLayers(
     tied: [],
     edits: dropLayers(search, chosen),
     changes: changesOf(chosen),
+    // Which layers is in `droppedLayers`; the data only chose them.
+    builtOn: '',
     droppedLayers: chosen.map(refsOf),
   };
 }

@@ -35,6 +35,10 @@ export interface FfnModelOptions {
   readonly bias: 'add' | 'gemm' | 'none';
   readonly activation: ActivationForm;
   readonly gated: boolean;
+  /** Whether the gate's linear map comes before the up projection's. */
+  readonly gateFirst: boolean;
+  /** Whether the last node is the last residual Add, with nothing after it. */
+  readonly bareEnd: boolean;
   readonly weights: 'initializer' | 'constant' | 'transposed';
   /** Gemm needs 2-D data, so exporters reshape around it; `kept` leaves 3-D data to MatMul. */
   readonly reshape: 'static' | 'dynamic' | 'kept';
@@ -49,6 +53,8 @@ export const DEFAULTS: FfnModelOptions = {
   bias: 'add',
   activation: 'gelu',
   gated: false,
+  gateFirst: false,
+  bareEnd: false,
   weights: 'initializer',
   reshape: 'kept',
   seed: 1,
@@ -64,7 +70,12 @@ export function ffnModel(options: Partial<FfnModelOptions> = {}): Uint8Array<Arr
     x = build.residual(x, build.linear(`h.${layer}.attn.proj`, x, o.dModel, o.dModel));
     x = build.residual(x, build.ffn(`h.${layer}.mlp`, x));
   }
-  build.nodes.push(node('Identity', [x], ['logits']));
+  if (o.bareEnd) {
+    const last = build.nodes.pop()!;
+    build.nodes.push({ ...last, outputs: ['logits'] });
+  } else {
+    build.nodes.push(node('Identity', [x], ['logits']));
+  }
   return buildModel({
     opset: 20,
     inputs: [input('x', 'float', ['batch', 'length', o.dModel])],
@@ -92,10 +103,11 @@ class Builder {
 
   ffn(name: string, x: string): string {
     const { o } = this;
+    const early = o.gated && o.gateFirst ? this.linear(`${name}.gate`, x, o.dModel, o.dFf) : undefined;
     const up = this.linear(`${name}.up`, x, o.dModel, o.dFf);
     let hidden: string;
     if (o.gated) {
-      const gate = this.linear(`${name}.gate`, x, o.dModel, o.dFf);
+      const gate = early ?? this.linear(`${name}.gate`, x, o.dModel, o.dFf);
       hidden = this.op('Mul', [this.activate(gate), up]);
     } else {
       hidden = this.activate(up);
@@ -215,4 +227,4 @@ class Builder {
 }
 
 /** For tests of graphs that must be refused. */
-export { buildModel, constant, f32, float, i64, input, node, output };
+export { buildModel, constant, f32, float, i64, input, node, output, tensor };

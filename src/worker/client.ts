@@ -24,6 +24,8 @@ export interface ClientOptions {
 export function createWorkerClient(options: ClientOptions = {}): StudioApi {
   let worker: Worker | null = null;
   let nextId = 1;
+  /** What was asked for last: a new worker is asked for the same. */
+  let preference: GpuPreference | undefined;
   const pending = new Map<number, Pending>();
 
   const start = (): Worker => {
@@ -68,8 +70,17 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
         reject(new DOMException('Cancelled.', 'AbortError'));
         return;
       }
+      const restarted = worker === null;
       worker ??= start();
       const target = worker;
+      if (restarted && preference !== undefined && method !== 'engine') {
+        target.postMessage({
+          type: 'call',
+          id: nextId++,
+          method: 'engine',
+          args: [preference],
+        } satisfies ToWorker);
+      }
       const id = nextId++;
       const abort = () => {
         pending.delete(id);
@@ -93,7 +104,10 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
     });
 
   return {
-    engine: (gpu: GpuPreference, o) => call('engine', [gpu], o),
+    engine: (gpu: GpuPreference, o) => {
+      preference = gpu;
+      return call('engine', [gpu], o);
+    },
     open: (files, o) => call('open', [files], o),
     addData: (files, o) => call('addData', [files], o),
     setContextLength: (tokens, o) => call('setContextLength', [tokens], o),

@@ -55,11 +55,13 @@ export function toWire(error: unknown): WireError {
       details: message,
     };
   }
-  if (SPOKEN.has(name)) return { name, message };
+  // The platform's own RangeErrors are not sentences; ours end as one.
+  if (SPOKEN.has(name) && (name !== 'RangeError' || message.endsWith('.'))) return { name, message };
   return {
     name,
-    message: `Something went wrong inside the studio (${message.slice(0, 200)}). Nothing was lost; try the step again, and report it if it stays.`,
-    details: error instanceof Error ? error.stack : undefined,
+    message:
+      'Something went wrong inside the studio. Nothing was lost; try the step again, and report it if it stays.',
+    details: error instanceof Error ? (error.stack ?? message) : message,
   };
 }
 

@@ -73,6 +73,8 @@ async function answer(id: number, method: Method, args: readonly unknown[]): Pro
     );
     post({ type: 'result', id, value });
   } catch (error) {
+    // A lost device takes the engine with it: the next call makes a new one, and the model is opened again.
+    if (error instanceof Error && error.name === 'GpuLostError') studio = null;
     post({ type: 'error', id, error: toWire(error) });
   } finally {
     controllers.delete(id);
