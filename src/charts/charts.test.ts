@@ -153,7 +153,7 @@ describe('the map of a sweep', () => {
   });
 
   it('lies along the diagonal at the windows’ middles', () => {
-    const strip = diagonalStrip(windows, 2);
+    const strip = diagonalStrip(windows, 2, 12);
     expect(strip.map(({ first }) => first)).toEqual([0, 1, 2, 3]);
     const [x, y] = strip[0].points.split(' ')[0].split(',').map(Number);
     expect([x, y]).toEqual([0.74, 0.26]);

@@ -66,11 +66,12 @@ export interface StripCell extends WindowDamage {
   readonly points: string;
 }
 
-/** Half of the strip's thickness, in layers. */
+/** Half of the strip's thickness: in layers of a stack of up to 24; of deeper ones, in 24ths of the same. */
 const HALF = 0.24;
 
 /** One cell a window of the width, centred where the window's middle crosses the diagonal. */
-export function diagonalStrip(windows: readonly WindowDamage[], width: number): StripCell[] {
+export function diagonalStrip(windows: readonly WindowDamage[], width: number, layers: number): StripCell[] {
+  const half = HALF * Math.max(1, layers / 24);
   return windows
     .filter(({ first, last }) => last - first + 1 === width)
     .sort((a, b) => a.first - b.first)
@@ -78,10 +79,10 @@ export function diagonalStrip(windows: readonly WindowDamage[], width: number): 
       const from = (window.first + window.last) / 2;
       const to = from + 1;
       const corners = [
-        [from + HALF, from - HALF],
-        [to + HALF, to - HALF],
-        [to - HALF, to + HALF],
-        [from - HALF, from + HALF],
+        [from + half, from - half],
+        [to + half, to - half],
+        [to - half, to + half],
+        [from - half, from + half],
       ];
       return { ...window, points: corners.map(([x, y]) => `${x},${y}`).join(' ') };
     });

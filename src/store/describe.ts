@@ -4,7 +4,9 @@ import type { LayerSet, MergeMethodId, MergePlan, MergeResult, ScoreChoice, Scor
 
 /** `4–7 and 9–10`; sets that hold commas are parted by semicolons. */
 export function describeSets(sets: readonly LayerSet[]): string {
-  const names = sets.map(({ layers }) => setName(layers));
+  // Sets drawn at random come in the order that they were drawn.
+  const inOrder = [...sets].sort((a, b) => (a.groupId === b.groupId ? a.layers[0] - b.layers[0] : 0));
+  const names = inOrder.map(({ layers }) => setName(layers));
   if (names.some((name) => name.includes(','))) return names.join('; ');
   return names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)}` : (names[0] ?? 'nothing');
 }

@@ -11,12 +11,12 @@ export function HeatmapStrip({ group }: { group: GroupSummary }) {
   const { windows, scale } = damages;
   return (
     <svg
-      className="heatmap-strip"
+      className={group.layers > 24 ? 'heatmap-strip strip-fine' : 'heatmap-strip'}
       viewBox={`0 0 ${group.layers} ${group.layers}`}
       aria-hidden="true"
       focusable="false"
     >
-      {diagonalStrip(windows, width).map(({ first, points, damage }) => (
+      {diagonalStrip(windows, width, group.layers).map(({ first, points, damage }) => (
         <polygon key={first} points={points} fill={scale.color(damage)} vectorEffect="non-scaling-stroke" />
       ))}
     </svg>

@@ -1,7 +1,7 @@
 /** Step 3b. Several small groups instead of one window: proposals for a number of FFNs, or the best for a size. */
 import { useState } from 'react';
 import { listSets } from '../store/describe.ts';
-import { formatBytes, formatShare, wholeOrNaN } from '../store/format.ts';
+import { formatBytes, formatShare, formatSimilarity, wholeOrNaN } from '../store/format.ts';
 import { damageOf, formatDifference, formatMetric, metricName, metricPhrase } from '../store/metrics.ts';
 import { useStudio } from '../store/react.ts';
 import { ffnsRemoved, sameSets } from '../store/sets.ts';
@@ -184,7 +184,7 @@ function Proposal({ candidate, plan }: { candidate: PlanCandidate; plan: PlanRun
         <data value={String(removed)}>{removed}</data>
       </td>
       <td className="number">
-        <data value={String(estimate)}>{estimate.toFixed(4)}</data>
+        <data value={String(estimate)}>{formatSimilarity(estimate)}</data>
       </td>
       <td className="number">
         <data value={String(value)}>{formatMetric(plan.result.metric, value)}</data>

@@ -17,7 +17,7 @@ export function Written({ texts }: { texts: Texts | null }) {
         <h4>Original</h4>
         <p className="written-text">
           <span className="muted">{texts?.prompt}</span>
-          <output aria-label="Original text">{texts?.original}</output>
+          {texts && <output aria-label="Original text">{texts.original}</output>}
         </p>
       </div>
       <div className="written" role="group" aria-label="Merged output">
@@ -31,10 +31,12 @@ export function Written({ texts }: { texts: Texts | null }) {
         </h4>
         <p className="written-text">
           <span className="muted">{texts?.prompt}</span>
-          <output aria-label="Merged text">
-            {texts?.merged.slice(0, shared)}
-            {texts && shared < texts.merged.length && <mark>{texts.merged.slice(shared)}</mark>}
-          </output>
+          {texts && (
+            <output aria-label="Merged text">
+              {texts.merged.slice(0, shared)}
+              {shared < texts.merged.length && <mark>{texts.merged.slice(shared)}</mark>}
+            </output>
+          )}
         </p>
       </div>
     </>
