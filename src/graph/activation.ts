@@ -8,7 +8,8 @@
  */
 import type { NodeInfo } from '../onnx/types.ts';
 import type { Constants } from './constants.ts';
-import { isNonlinear, isView, type Region } from './region.ts';
+import { isNonlinear, isView } from './operators.ts';
+import type { Region } from './region.ts';
 
 export type ActivationId =
   | 'relu'

@@ -11,7 +11,7 @@ import type { NodeInfo } from '../onnx/types.ts';
 import type { Constants } from './constants.ts';
 import type { GraphIndex } from './index-graph.ts';
 import type { LinearMap } from './linear.ts';
-import { isView } from './region.ts';
+import { isView } from './operators.ts';
 
 const MAX_NODES = 64;
 

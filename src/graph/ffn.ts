@@ -15,7 +15,8 @@ import { type ConstantSource, type Constants, readConstants } from './constants.
 import { type GraphIndex, indexGraph } from './index-graph.ts';
 import { layerLabel, templateOf } from './labels.ts';
 import { isVectorOver, type LinearMap, linearMaps, type Operand } from './linear.ts';
-import { isNonlinear, type Region, traceRegion } from './region.ts';
+import { isNonlinear } from './operators.ts';
+import { type Region, traceRegion } from './region.ts';
 
 export type WeightRole = 'w_in' | 'b_in' | 'w_gate' | 'b_gate' | 'w_out' | 'b_out' | `unit_${number}`;
 
