@@ -3,29 +3,23 @@
  *
  * Why: everything after opening speaks of “FFN i of group g”: its weights and where they are stored, the values to
  * tap (pre-activation, hidden, output, attention output), its shape. Grouping is by shape, function and layout,
- * in execution order; only groups of two or more can be merged (design.md, FFN detection).
- *
- * Known limits: stacks of one file that have equal shapes (an encoder and a decoder exported together) form one group.
+ * in execution order, within a stack; only groups of two or more can be merged (design.md, FFN detection).
  */
 import type { OnnxModel, TensorInfo } from '../onnx/types.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import { type Activation, activationOf, regionSignature } from './activation.ts';
-import { attentionOutputOf, type ResidualAdd, residualAddOf } from './attention.ts';
-import { type ConstantSource, type Constants, readConstants } from './constants.ts';
+import { attentionOutputOf, type ResidualAdd, residualAddOf, residualJoinOf } from './attention.ts';
+import { type Constants, readConstants } from './constants.ts';
 import { type GraphIndex, indexGraph } from './index-graph.ts';
 import { layerLabel, templateOf } from './labels.ts';
 import { isVectorOver, type LinearMap, linearMaps, type Operand } from './linear.ts';
-import { isNonlinear } from './operators.ts';
+import { isNonlinear, opOf } from './operators.ts';
+import { groupRefusal, unsearched } from './refusals.ts';
 import { type Region, traceRegion } from './region.ts';
+import { stacksOf } from './stacks.ts';
+import type { FfnWeight, WeightRole } from './weights.ts';
 
-export type WeightRole = 'w_in' | 'b_in' | 'w_gate' | 'b_gate' | 'w_out' | 'b_out' | `unit_${number}`;
-
-/** One constant operand of an FFN. */
-export interface FfnWeight extends Operand {
-  readonly role: WeightRole;
-  /** Axis of the hidden units in the shape that the node sees (`source.dims`); null for b_out, which has none. */
-  readonly hiddenAxis: number | null;
-}
+export type { FfnWeight, WeightRole } from './weights.ts';
 
 export interface Ffn {
   /** Position in its group, execution order. */
@@ -75,8 +69,8 @@ export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
   const index = indexGraph(model.graph);
   const constants = await readConstants(model, index);
   const linears = linearMaps(index, constants);
-  const refusals: string[] = [];
-  const found: { ffn: Omit<Ffn, 'layer'>; key: string; order: number }[] = [];
+  const refusals = unsearched(model);
+  const found: Found[] = [];
   const used = new Set<LinearMap>();
   for (const start of linears.values()) {
     if (used.has(start)) continue;
@@ -88,31 +82,31 @@ export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
     }
     if (trace.kind !== 'ffn') continue;
     for (const up of trace.region.ups) used.add(up);
-    const ffn = describe(trace.region, index, constants, linears);
     found.push({
-      ffn,
-      key: groupKey(ffn, trace.region, constants),
+      ...describe(trace.region, index, constants, linears),
+      region: trace.region,
       order: index.order(trace.region.down.node),
     });
   }
   found.sort((a, b) => a.order - b.order);
-  const byKey = new Map<string, Omit<Ffn, 'layer'>[]>();
-  for (const { ffn, key } of found) byKey.set(key, [...(byKey.get(key) ?? []), ffn]);
+  const stacks = stacksOf(
+    found.map((f) => placeOf(f, index, constants)),
+    index,
+    linears,
+  );
+  const byKey = new Map<string, Found[]>();
+  found.forEach((f, i) => {
+    const key = `${stacks[i]} · ${groupKey(f, f.region, constants)}`;
+    byKey.set(key, [...(byKey.get(key) ?? []), f]);
+  });
 
   const groups: FfnGroup[] = [];
   for (const members of byKey.values()) {
     const [head] = members;
     const shape = `${head.dModel}→${head.dFf}, ${head.activation.label}${head.gated ? ', gated' : ''}`;
-    if (members.length < 2) {
-      refusals.push(
-        `${head.label} (${shape}) stands alone: no other FFN has the same shape and function, so there is nothing to merge it with.`,
-      );
-      continue;
-    }
-    if (new Set(members.map((m) => m.weights[0].source.tensor)).size === 1) {
-      refusals.push(
-        `The ${members.length} FFNs like ${head.label} (${shape}) already share one stored copy of their weights, so merging them would save nothing.`,
-      );
+    const refusal = groupRefusal(members.map(described), shape);
+    if (refusal !== undefined) {
+      refusals.push(refusal);
       continue;
     }
     groups.push({
@@ -122,10 +116,28 @@ export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
       dFf: head.dFf,
       gated: head.gated,
       activation: head.activation,
-      ffns: members.map((m, layer) => ({ ...m, layer })),
+      ffns: members.map(({ region: _region, order: _order, ...ffn }, layer) => ({ ...ffn, layer })),
     });
   }
   return { index, constants, groups, refusals };
+}
+
+/** An FFN before it has a group. */
+interface Found extends Omit<Ffn, 'layer'> {
+  readonly region: Region;
+  readonly order: number;
+}
+
+function described({ label, weights, region }: Found) {
+  const scheme = [...region.ups, region.down].find((m) => m.scheme !== undefined)?.scheme;
+  return { label, weights, ...(scheme !== undefined && { scheme }) };
+}
+
+/** Where the residual stream enters and leaves an FFN. */
+function placeOf(ffn: Found, index: GraphIndex, constants: Constants) {
+  const join = residualJoinOf(ffn.output, index, constants);
+  if (!join) return { from: [ffn.input], to: [ffn.output] };
+  return { from: [ffn.input, join.stream], to: [ffn.output, join.output, join.node.outputs[0]] };
 }
 
 /** Distinct stored tensors of an FFN. */
@@ -150,32 +162,30 @@ function describe(
   const upBias = biasOf(up, index, constants);
   const gateBias = gate && biasOf(gate, index, constants);
   const downBias = biasOf(region.down, index, constants);
-  const weights: FfnWeight[] = [weightOf('w_in', up, true)];
-  if (upBias.operand)
-    weights.push({ ...upBias.operand, role: 'b_in', hiddenAxis: lastAxis(upBias.operand.source) });
-  if (gate) weights.push(weightOf('w_gate', gate, true));
-  if (gateBias?.operand) {
-    weights.push({ ...gateBias.operand, role: 'b_gate', hiddenAxis: lastAxis(gateBias.operand.source) });
-  }
-  weights.push(weightOf('w_out', region.down, false));
+  const weights: FfnWeight[] = [weightOf('w_in', up, true, region)];
+  if (upBias.operand) weights.push(vectorOf('b_in', upBias.operand, region));
+  if (gate) weights.push(weightOf('w_gate', gate, true, region));
+  if (gateBias?.operand) weights.push(vectorOf('b_gate', gateBias.operand, region));
+  weights.push(weightOf('w_out', region.down, false, region));
   if (downBias.operand) weights.push({ ...downBias.operand, role: 'b_out', hiddenAxis: null });
   const taken = new Set(weights.map((w) => `${w.node.index}:${w.input}`));
   const rest = region.vectors.filter((v) => !taken.has(`${v.node.index}:${v.input}`));
   rest.forEach((v, i) => {
-    weights.push({ ...v, role: `unit_${i}`, hiddenAxis: lastAxis(v.source) });
+    weights.push(vectorOf(`unit_${i}`, v, region));
   });
+  const [upValue, gateValue] = preActivations(region, upBias.value, gateBias?.value, index);
   const residual = residualAddOf(downBias.value, index, constants);
   const attentionOutput = attentionOutputOf(downBias.value, region.down, index, constants, linears);
   return {
     label: layerLabel([up.node, region.down.node], weights),
     dModel: region.down.outSize,
     dFf: region.units,
-    gated: gate !== undefined,
+    gated: gateValue !== undefined,
     activation: activationOf(region, constants),
     weights,
     input: up.node.inputs[up.dataInput],
-    preActivation: upBias.value,
-    ...(gateBias && { gatePreActivation: gateBias.value }),
+    preActivation: upValue,
+    ...(gateValue !== undefined && { gatePreActivation: gateValue }),
     hidden: region.hidden,
     output: downBias.value,
     ...(attentionOutput !== undefined && { attentionOutput }),
@@ -183,30 +193,45 @@ function describe(
   };
 }
 
-function lastAxis(source: ConstantSource): number {
-  return source.dims.length - 1;
+function vectorOf(role: WeightRole, operand: Operand, region: Region): FfnWeight {
+  const { dims } = operand.source;
+  const hiddenAxis = dims.findIndex((d) => d !== 1);
+  const packed = region.halves !== undefined && dims[hiddenAxis] === 2 * region.units;
+  return { ...operand, role, hiddenAxis, ...(packed && { halves: 2 }) };
 }
 
-function weightOf(role: WeightRole, map: LinearMap, hiddenIsOutput: boolean): FfnWeight {
-  return { ...map.weight, role, hiddenAxis: hiddenIsOutput ? 1 - map.inAxis : map.inAxis };
+function weightOf(role: WeightRole, map: LinearMap, hiddenIsOutput: boolean, region: Region): FfnWeight {
+  const hiddenAxis = hiddenIsOutput ? 1 - map.inAxis : map.inAxis;
+  return { ...map.weight, role, hiddenAxis, ...(region.halves && hiddenIsOutput && { halves: 2 }) };
 }
 
 /** Of two linear maps into the hidden units, the gate is the one that the activation bends. */
 function upAndGate(region: Region, index: GraphIndex): [LinearMap, LinearMap | undefined] {
   const [first, second] = region.ups;
   if (!second) return [first, undefined];
-  return reachesActivation(first, index) && !reachesActivation(second, index)
-    ? [second, first]
-    : [first, second];
+  return bends(first.output, index) && !bends(second.output, index) ? [second, first] : [first, second];
+}
+
+/** The values to compare units by: of the up projection and of the gate, or of the halves that are both. */
+function preActivations(
+  region: Region,
+  up: string,
+  gate: string | undefined,
+  index: GraphIndex,
+): [string, string | undefined] {
+  if (!region.halves) return [up, gate];
+  const [first, second] = region.halves;
+  return bends(first, index) && !bends(second, index) ? [second, first] : [first, second];
 }
 
 /** Whether a non-linear operator is met before the value is multiplied with another one. */
-function reachesActivation(map: LinearMap, index: GraphIndex): boolean {
-  const queue = [map.output];
+function bends(value: string, index: GraphIndex): boolean {
+  const queue = [value];
   for (let head = 0; head < queue.length && head < 32; head++) {
     for (const { node } of index.usesOf(queue[head])) {
-      if (isNonlinear(node.opType)) return true;
-      if (['Reshape', 'Cast', 'Identity', 'Add'].includes(node.opType)) queue.push(node.outputs[0]);
+      if (isNonlinear(opOf(node))) return true;
+      if (['Reshape', 'Cast', 'Identity', 'Add', 'Transpose'].includes(node.opType))
+        queue.push(node.outputs[0]);
     }
   }
   return false;
@@ -227,7 +252,7 @@ function biasOf(
     if (node.opType === 'Add' && input >= 0) {
       const other = 1 - input;
       const source = constants.sourceOf(node.inputs[other]);
-      if (source && isVectorOver(source.dims, map.outSize)) {
+      if (source && isVectorOver(source.dims, map.outSize, map.dataAxis)) {
         return { operand: { node, input: other, source }, value: node.outputs[0] };
       }
       break;
@@ -238,13 +263,19 @@ function biasOf(
   return { value: map.output };
 }
 
-function groupKey(ffn: Omit<Ffn, 'layer'>, region: Region, constants: Constants): string {
+function groupKey(
+  ffn: Pick<Ffn, 'weights' | 'dModel' | 'dFf' | 'gated'>,
+  region: Region,
+  constants: Constants,
+): string {
   const layout = ffn.weights
     .map(
       (w) =>
-        `${w.role}:${w.source.tensor.dataType}:${formatShape(w.source.dims)}:${w.source.transposed}:${w.hiddenAxis}`,
+        `${w.role}:${w.source.tensor.dataType}:${w.source.dataType}:${formatShape(w.source.dims)}:${w.source.transposed}:${w.hiddenAxis}`,
     )
     .join(',');
-  const scale = [...region.ups, region.down].map((m) => `${m.alpha}/${m.beta}`).join(',');
+  const scale = [...region.ups, region.down]
+    .map((m) => [m.alpha, m.beta, m.activation, m.scheme, m.dataAxis].join('/'))
+    .join(',');
   return [ffn.dModel, ffn.dFf, ffn.gated, regionSignature(region, constants), layout, scale].join(' · ');
 }

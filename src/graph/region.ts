@@ -195,7 +195,9 @@ class Tracer {
   private leave(value: string, linear: LinearMap, input: number, place: Place): void {
     const { node } = linear;
     if (linear.dataInput !== input || linear.inSize !== place.size || linear.dataAxis !== place.axis) {
-      throw new Refusal(`its hidden units enter ${node.opType} with ${linear.inSize} inputs, not ${place.size}`);
+      throw new Refusal(
+        `its hidden units enter ${node.opType} with ${linear.inSize} inputs, not ${place.size}`,
+      );
     }
     if (this.down && this.down.node !== node) throw new Refusal('two linear maps read its hidden units');
     if (this.down && this.hidden !== value)
@@ -264,9 +266,7 @@ class Tracer {
     const node = this.index.producers.get(value);
     if (!node || depth > 6) return false;
     const op = opOf(node);
-    return (
-      (isUnary(op) || isBinary(op)) && node.inputs.every((v) => v === '' || this.isScalar(v, depth + 1))
-    );
+    return (isUnary(op) || isBinary(op)) && node.inputs.every((v) => v === '' || this.isScalar(v, depth + 1));
   }
 
   /** Brings in the linear map that another operand of an element-wise node comes from. */
@@ -307,4 +307,3 @@ function endsInLinear(
 ): boolean {
   return values.some((v) => index.usesOf(v).some((u) => linears.has(u.node)));
 }
-

@@ -9,6 +9,7 @@
  */
 import type { FfnGroup, FfnWeight, WeightRole } from '../graph/ffn.ts';
 import { liveName, type OpenBlock, planOpenGraph } from '../graph/open-graph.ts';
+import { weightShape } from '../graph/weights.ts';
 import type { FfnWeights, WeightMatrix } from '../merge/method.ts';
 import { readFloats, tensorBlob } from '../onnx/tensors.ts';
 import { composeOnnx } from '../onnx/writer.ts';
@@ -275,10 +276,9 @@ export function tapsOf(ffn: {
 }
 
 async function readWeight(opened: OpenedModel, weight: FfnWeight): Promise<WeightMatrix> {
-  const { tensor, transposed, dims } = weight.source;
+  const { tensor, transposed } = weight.source;
   const stored = await readFloats(opened.model, tensor);
-  const rows = dims.length === 2 ? dims[0] : 1;
-  const cols = dims.at(-1)!;
+  const { rows, cols } = weightShape(weight);
   return { weight, rows, cols, data: transposed ? transpose(stored, cols, rows) : stored };
 }
 

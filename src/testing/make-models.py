@@ -92,6 +92,7 @@ def pair(): return {'input_ids': tokens(), 'decoder_input_ids': tokens(4)}
 def clip(): return {**ids_and_mask(), **pixels()}
 def mel(): return {'input_features': torch.randn(1, 8, 16)}
 def mel_pair(): return {**mel(), 'decoder_input_ids': tokens(4, 1)}
+def mel_masked(): return {**mel_pair(), 'decoder_attention_mask': torch.ones(1, 4, dtype=torch.int64)}
 def wave(): return {'input_values': torch.randn(1, 400)}
 
 
@@ -123,8 +124,8 @@ CASES = {
     'gpt2-dynamo': case('GPT2LMHeadModel', 'GPT2Config', GPT2, ids, [group(d_ff=64)], extra=NO_CACHE, dynamic=True),
     'gpt2-torchscript-11': case('GPT2LMHeadModel', 'GPT2Config', GPT2, ids_and_mask, [group(d_ff=64)], extra=NO_CACHE,
                                 opset=11, dynamo=False, init='default'),
-    'gpt2-torchscript-17': case('GPT2LMHeadModel', 'GPT2Config', GPT2, ids_and_mask, [group(d_ff=64)], extra=NO_CACHE,
-                                opset=17, dynamo=False, dynamic=True),
+    'gpt2-torchscript-17': case('GPT2LMHeadModel', 'GPT2Config', dict(GPT2, n_layer=2), ids_and_mask,
+                                [group(2, d_ff=64)], extra=NO_CACHE, opset=17, dynamo=False, dynamic=True),
     'gpt-neox-dynamo': case('GPTNeoXForCausalLM', 'GPTNeoXConfig', TEXT, ids, [group()], extra=NO_CACHE),
     'gpt-neox-torchscript-14': case('GPTNeoXForCausalLM', 'GPTNeoXConfig', TEXT, ids_and_mask, [group()], extra=NO_CACHE,
                                     opset=14, dynamo=False),
@@ -176,12 +177,12 @@ CASES = {
                                 dynamo=False),
     'clip-dynamo': case('CLIPModel', 'CLIPConfig', CLIP, clip, [group(), group(L, 24, 48)],
                         pick=('text_embeds', 'image_embeds')),
-    'clip-torchscript-14': case('CLIPModel', 'CLIPConfig', CLIP, clip, [group(), group(L, 24, 48)],
-                                pick=('text_embeds', 'image_embeds'), opset=14, dynamo=False),
+    'clip-vision-torchscript-14': case('CLIPVisionModel', 'CLIPVisionConfig', IMAGE, pixels, [group()], pick=HIDDEN,
+                                       opset=14, dynamo=False),
     'siglip-vision-dynamo': case('SiglipVisionModel', 'SiglipVisionConfig', IMAGE, pixels, [group()], pick=HIDDEN),
     'whisper-dynamo': case('WhisperForConditionalGeneration', 'WhisperConfig', WHISPER, mel_pair,
                            [group(2), group(2)], extra=NO_CACHE),
-    'whisper-torchscript-17': case('WhisperForConditionalGeneration', 'WhisperConfig', WHISPER, mel_pair,
+    'whisper-torchscript-17': case('WhisperForConditionalGeneration', 'WhisperConfig', WHISPER, mel_masked,
                                    [group(2), group(2)], extra=NO_CACHE, opset=17, dynamo=False),
     'wav2vec2-dynamo': case('Wav2Vec2Model', 'Wav2Vec2Config', WAV, wave, [group()], pick=HIDDEN),
 }
