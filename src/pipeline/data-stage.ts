@@ -2,6 +2,7 @@
  * From dropped files to a dataset for the open model, or to the sentences that ask for what is missing.
  */
 import type { Dataset } from '../data/dataset.ts';
+import { browserDecoder } from '../data/decode.ts';
 import { DataError } from '../data/errors.ts';
 import type { NamedBlob, SortedFiles } from '../data/files.ts';
 import { SPLITS } from '../data/files.ts';
@@ -69,12 +70,22 @@ export async function prepareData(
     }
     const [input] = opened.inputs;
     const classes = opened.scoreOutput?.dims?.at(-1);
-    const dataset = await createImageDataset(files.images, files.labels, files.preprocessor, {
-      name: input.name,
-      elemType: input.elemType ?? 1,
-      dims: input.dims ?? [null, null, null, null],
-      ...(typeof classes === 'number' && { classes }),
-    });
+    const decoder = browserDecoder();
+    const dataset = await createImageDataset(
+      {
+        images: files.images,
+        labels: files.labels,
+        ...(files.preprocessor && { preprocessor: files.preprocessor }),
+        ...(files.config && { config: files.config }),
+        ...(decoder && { decoder }),
+      },
+      {
+        name: input.name,
+        elemType: input.elemType ?? 1,
+        dims: input.dims ?? [null, null, null, null],
+        ...(typeof classes === 'number' && { classes }),
+      },
+    );
     return ready(dataset);
   }
 
