@@ -97,11 +97,8 @@ export function transposed(node: NodeInfo, axis: number): number | undefined {
 }
 
 /** Whether a Split or Slice of the last axis, of an even size, gives whole halves of it. */
-export function cutsInHalves(
-  node: NodeInfo,
-  size: number,
-  { index, constants }: Pick<Surroundings, 'index' | 'constants'>,
-): boolean {
+export function cutsInHalves(node: NodeInfo, size: number, around: Surroundings): boolean {
+  const { index, constants } = around;
   const value = node.inputs[0];
   const half = size / 2;
   if (!Number.isInteger(half)) return false;
@@ -115,8 +112,14 @@ export function cutsInHalves(
   if (node.opType !== 'Slice') return false;
   const read = (input: number, name: string) =>
     node.inputs[input] ? constants.intsOf(node.inputs[input]) : node.attributes.get(name)?.ints;
-  const starts = read(1, 'starts');
-  const ends = read(2, 'ends');
+  const bounds = (input: number, name: string) => {
+    const known = read(input, name);
+    if (known) return known;
+    const one = wholeNumber(node.inputs[input] ?? '', around, 0);
+    return one === undefined ? undefined : [one];
+  };
+  const starts = bounds(1, 'starts');
+  const ends = bounds(2, 'ends');
   const axes = read(3, 'axes');
   const steps = node.inputs[4] ? constants.intsOf(node.inputs[4]) : [1];
   if (starts?.length !== 1 || ends?.length !== 1 || axes?.length !== 1 || steps?.[0] !== 1) return false;
@@ -124,4 +127,35 @@ export function cutsInHalves(
   const clamp = (v: number) => Math.min(size, Math.max(0, v < 0 ? v + size : v));
   const [start, end] = [clamp(starts[0]), clamp(ends[0])];
   return end - start === half && (start === 0 || start === half);
+}
+
+/** A whole number computed from constants and from the sizes of traced values, as `chunk` writes its bounds. */
+function wholeNumber(value: string, around: Surroundings, depth: number): number | undefined {
+  const { index, constants } = around;
+  const known = constants.intsOf(value);
+  if (known) return known.length === 1 ? known[0] : undefined;
+  const node = index.producers.get(value);
+  if (!node || depth > 12) return undefined;
+  const follow = (v: string | undefined) => (v ? wholeNumber(v, around, depth + 1) : undefined);
+  if (['Unsqueeze', 'Squeeze', 'Cast', 'Identity', 'Reshape'].includes(node.opType)) return follow(node.inputs[0]);
+  if (node.opType === 'Gather') {
+    const shape = index.producers.get(node.inputs[0]);
+    const axis = constants.intsOf(node.inputs[1])?.[0];
+    if (shape?.opType !== 'Shape' || shape.attributes.size > 0 || axis === undefined) return undefined;
+    return fromEnd(axis, shape.inputs[0], index) === -1 ? around.width(shape.inputs[0]) : undefined;
+  }
+  const [a, b] = [follow(node.inputs[0]), follow(node.inputs[1])];
+  if (a === undefined || b === undefined) return undefined;
+  switch (node.opType) {
+    case 'Add':
+      return a + b;
+    case 'Sub':
+      return a - b;
+    case 'Mul':
+      return a * b;
+    case 'Div':
+      return b === 0 ? undefined : Math.trunc(a / b);
+    default:
+      return undefined;
+  }
 }
