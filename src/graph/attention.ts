@@ -92,12 +92,17 @@ export function residualJoinOf(
       return { node, stream: node.inputs[1 - input], output: node.outputs[3] || node.outputs[0] };
     }
     const pass = uses.find(
-      (u) => u.input >= 0 && (isView(u.node.opType) || u.node.opType === 'Mul' || u.node.opType === 'Add'),
+      (u) => u.input >= 0 && (passes(u.node.opType) || u.node.opType === 'Mul' || u.node.opType === 'Add'),
     );
     if (!pass) return undefined;
     current = pass.node.outputs[0];
   }
   return undefined;
+}
+
+/** Only the layout may change: convolutions stand between transpositions. */
+function passes(op: string): boolean {
+  return isView(op) || op === 'Transpose';
 }
 
 /** The linear map that a value is the output of, views, constant scales and a bias between. */
@@ -113,7 +118,7 @@ function linearBehind(
     if (!node) return undefined;
     const linear = linears.get(node);
     if (linear) return linear;
-    if (isView(node.opType)) {
+    if (passes(node.opType)) {
       current = node.inputs[0];
     } else if (node.opType === 'Add' || node.opType === 'Mul') {
       const computed = node.inputs.filter(

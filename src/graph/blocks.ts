@@ -25,8 +25,11 @@ export interface BlockPlan {
  */
 export function planBlocks(index: GraphIndex, cuts: readonly NodeInfo[]): BlockPlan[] {
   const sorted = [...index.graph.nodes].sort((a, b) => index.order(a) - index.order(b));
-  const ends = [...new Set(cuts.map((n) => index.order(n)))].sort((a, b) => a - b);
   const constant = constantNodes(sorted, index);
+  // A cut after the last node would leave a block with nothing to run.
+  const final = sorted.findLast((n) => !constant.has(n));
+  const last = final ? index.order(final) : 0;
+  const ends = [...new Set(cuts.map((n) => index.order(n)))].filter((e) => e < last).sort((a, b) => a - b);
   const blockOf = new Map<NodeInfo, number>();
   let block = 0;
   sorted.forEach((node) => {

@@ -13,7 +13,7 @@ import { type Constants, readConstants } from './constants.ts';
 import { type GraphIndex, indexGraph } from './index-graph.ts';
 import { layerLabel, templateOf } from './labels.ts';
 import { isVectorOver, type LinearMap, linearMaps, type Operand } from './linear.ts';
-import { isNonlinear, opOf } from './operators.ts';
+import { isBinary, isNonlinear, opOf } from './operators.ts';
 import { groupRefusal, unsearched } from './refusals.ts';
 import { type Region, traceRegion } from './region.ts';
 import { stacksOf } from './stacks.ts';
@@ -158,7 +158,7 @@ function describe(
   constants: Constants,
   linears: ReturnType<typeof linearMaps>,
 ): Omit<Ffn, 'layer'> {
-  const [up, gate] = upAndGate(region, index);
+  const [up, gate] = upAndGate(region, constants);
   const upBias = biasOf(up, index, constants);
   const gateBias = gate && biasOf(gate, index, constants);
   const downBias = biasOf(region.down, index, constants);
@@ -173,11 +173,11 @@ function describe(
   rest.forEach((v, i) => {
     weights.push(vectorOf(`unit_${i}`, v, region));
   });
-  const [upValue, gateValue] = preActivations(region, upBias.value, gateBias?.value, index);
+  const [upValue, gateValue] = preActivations(region, upBias.value, gateBias?.value, constants);
   const residual = residualAddOf(downBias.value, index, constants);
   const attentionOutput = attentionOutputOf(downBias.value, region.down, index, constants, linears);
   return {
-    label: layerLabel([up.node, region.down.node], weights),
+    label: layerLabel([up.node, region.down.node], weights, up.node.inputs[up.dataInput], index),
     dModel: region.down.outSize,
     dFf: region.units,
     gated: gateValue !== undefined,
@@ -206,10 +206,11 @@ function weightOf(role: WeightRole, map: LinearMap, hiddenIsOutput: boolean, reg
 }
 
 /** Of two linear maps into the hidden units, the gate is the one that the activation bends. */
-function upAndGate(region: Region, index: GraphIndex): [LinearMap, LinearMap | undefined] {
+function upAndGate(region: Region, constants: Constants): [LinearMap, LinearMap | undefined] {
   const [first, second] = region.ups;
   if (!second) return [first, undefined];
-  return bends(first.output, index) && !bends(second.output, index) ? [second, first] : [first, second];
+  const [up] = gateLast([first.output, second.output], region, constants);
+  return up === first.output ? [first, second] : [second, first];
 }
 
 /** The values to compare units by: of the up projection and of the gate, or of the halves that are both. */
@@ -217,22 +218,31 @@ function preActivations(
   region: Region,
   up: string,
   gate: string | undefined,
-  index: GraphIndex,
-): [string, string | undefined] {
-  if (!region.halves) return [up, gate];
-  const [first, second] = region.halves;
-  return bends(first, index) && !bends(second, index) ? [second, first] : [first, second];
+  constants: Constants,
+): readonly [string, string | undefined] {
+  return region.halves ? gateLast(region.halves, region, constants) : [up, gate];
 }
 
-/** Whether a non-linear operator is met before the value is multiplied with another one. */
-function bends(value: string, index: GraphIndex): boolean {
-  const queue = [value];
-  for (let head = 0; head < queue.length && head < 32; head++) {
-    for (const { node } of index.usesOf(queue[head])) {
-      if (isNonlinear(opOf(node))) return true;
-      if (['Reshape', 'Cast', 'Identity', 'Add', 'Transpose'].includes(node.opType))
-        queue.push(node.outputs[0]);
-    }
+function gateLast(
+  [first, second]: readonly [string, string],
+  region: Region,
+  constants: Constants,
+): readonly [string, string] {
+  return bends(first, region, constants) && !bends(second, region, constants)
+    ? [second, first]
+    : [first, second];
+}
+
+/** Whether a non-linear operator is met before the value is joined with another projection. */
+function bends(value: string, region: Region, constants: Constants): boolean {
+  const alone = new Set([value]);
+  for (const node of region.nodes) {
+    const fixed = (v: string) =>
+      v === '' || constants.sourceOf(v) !== undefined || constants.scalarOf(v) !== undefined;
+    if (!node.inputs.some((v) => alone.has(v))) continue;
+    if (isBinary(opOf(node)) && !node.inputs.every((v) => alone.has(v) || fixed(v))) continue;
+    if (isNonlinear(opOf(node))) return true;
+    for (const output of node.outputs) alone.add(output);
   }
   return false;
 }

@@ -17,7 +17,14 @@ import type { Constants } from './constants.ts';
 import type { GraphIndex } from './index-graph.ts';
 import { isVectorOver, type LinearMap, type Operand } from './linear.ts';
 import { isBinary, isNonlinear, isNorm, isReshape, isShapeOnly, isUnary, opOf } from './operators.ts';
-import { cutsInHalves, fromEnd, keepsLastAxis, type Surroundings, transposed } from './views.ts';
+import {
+  cutsInHalves,
+  fromEnd,
+  keepsLastAxis,
+  type Surroundings,
+  takesEverySecond,
+  transposed,
+} from './views.ts';
 
 /** What stands between the first and the last linear map of an FFN. */
 export interface Region {
@@ -46,9 +53,12 @@ export type Trace =
 
 class Refusal extends Error {
   readonly at: NodeInfo | undefined;
-  constructor(reason: string, at?: NodeInfo) {
+  /** Worth a sentence although no activation was met yet. */
+  readonly sure: boolean;
+  constructor(reason: string, at?: NodeInfo, sure = false) {
     super(reason);
     this.at = at;
+    this.sure = sure;
   }
 }
 
@@ -70,7 +80,8 @@ export function traceRegion(
     tracer.run();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return tracer.bent && endsInLinear([...tracer.queue, ...(error.at?.outputs ?? [])], index, linears)
+    return error.sure ||
+      (tracer.bent && endsInLinear([...tracer.queue, ...(error.at?.outputs ?? [])], index, linears))
       ? { kind: 'refused', start, reason: error.message }
       : { kind: 'other' };
   }
@@ -208,6 +219,9 @@ class Tracer {
 
   /** A packed gate-and-up projection may be cut in halves once. */
   private cut(value: string, node: NodeInfo, place: Place): void {
+    if (place.axis === -1 && takesEverySecond(node, value, this.around)) {
+      throw new Refusal('its gate and up projections are interleaved in one matrix', node, true);
+    }
     if (
       place.axis !== -1 ||
       place.size !== this.start.outSize ||

@@ -129,6 +129,12 @@ export function cutsInHalves(node: NodeInfo, size: number, around: Surroundings)
   return end - start === half && (start === 0 || start === half);
 }
 
+/** Whether a Slice takes every second entry of the last axis. */
+export function takesEverySecond(node: NodeInfo, value: string, { index, constants }: Surroundings): boolean {
+  const [axes, steps] = [node.inputs[3], node.inputs[4]].map((v) => (v ? constants.intsOf(v) : undefined));
+  return axes?.length === 1 && steps?.[0] === 2 && fromEnd(axes[0], value, index) === -1;
+}
+
 /** A whole number computed from constants and from the sizes of traced values, as `chunk` writes its bounds. */
 function wholeNumber(value: string, around: Surroundings, depth: number): number | undefined {
   const { index, constants } = around;
@@ -137,7 +143,8 @@ function wholeNumber(value: string, around: Surroundings, depth: number): number
   const node = index.producers.get(value);
   if (!node || depth > 12) return undefined;
   const follow = (v: string | undefined) => (v ? wholeNumber(v, around, depth + 1) : undefined);
-  if (['Unsqueeze', 'Squeeze', 'Cast', 'Identity', 'Reshape'].includes(node.opType)) return follow(node.inputs[0]);
+  if (['Unsqueeze', 'Squeeze', 'Cast', 'Identity', 'Reshape'].includes(node.opType))
+    return follow(node.inputs[0]);
   if (node.opType === 'Gather') {
     const shape = index.producers.get(node.inputs[0]);
     const axis = constants.intsOf(node.inputs[1])?.[0];

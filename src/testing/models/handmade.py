@@ -82,8 +82,8 @@ def stack(ffn, groups=None, refusals=(), layers=3, opset=17, gated=False, dtype=
     return make
 
 
-def refused(ffn, because, **more):
-    return stack(ffn, [], [f'layers.#.mlp looks like an FFN but cannot be merged, because {because}.'], 2, **more)
+def refused(ffn, because, at='up', **more):
+    return stack(ffn, [], [f'layers.#.mlp.{at} looks like an FFN but cannot be merged, because {because}.'], 2, **more)
 
 
 def bias_gelu(g, x, at, i):
@@ -308,7 +308,7 @@ HANDMADE = {
     'refused-softmax': refused(then('Softmax'), 'Softmax reads its hidden units'),
     'refused-second-consumer': refused(twice, 'two linear maps read its hidden units'),
     'refused-hidden-output': refused(tapped, 'its hidden units are an output of the model'),
-    'refused-interleaved': refused(packed(interleaved), 'Slice cuts its hidden units apart'),
+    'refused-interleaved': refused(packed(interleaved), 'its gate and up projections are interleaved in one matrix', 'gate_up'),
     'refused-alone': stack(alone, [], [
         f'layers.{i}.mlp (16→40, {a}) stands alone: no other FFN has the same shape and function, so there is nothing '
         'to merge it with.' for i, a in enumerate(['ReLU', 'tanh'])], 2),
