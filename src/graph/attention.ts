@@ -5,7 +5,7 @@
  * Why: the paper contrasts the similarity of FFN outputs with that of attention outputs.
  *
  * Known limits: a block whose attention output passes through anything but views, scales by constants and a bias
- * before the residual Add has none.
+ * before the residual Add has none, nor has one whose last linear map is a convolution.
  */
 import type { NodeInfo } from '../onnx/types.ts';
 import type { Constants } from './constants.ts';
@@ -117,8 +117,8 @@ function linearBehind(
     const node = index.producers.get(current);
     if (!node) return undefined;
     const linear = linears.get(node);
-    if (linear) return linear;
-    if (passes(node.opType)) {
+    if (linear) return linear.dataAxis === -1 ? linear : undefined;
+    if (isView(node.opType)) {
       current = node.inputs[0];
     } else if (node.opType === 'Add' || node.opType === 'Mul') {
       const computed = node.inputs.filter(

@@ -41,6 +41,11 @@ export interface Ffn {
   readonly attentionOutput?: string;
   /** The Add that puts the output back on the residual stream, where it was found. */
   readonly residual?: ResidualAdd;
+  /**
+   * For values above whose features are not in their last axis (the channels of a convolution): that axis, counted
+   * from the end.
+   */
+  readonly featureAxes?: ReadonlyMap<string, number>;
 }
 
 export interface FfnGroup {
@@ -176,6 +181,8 @@ function describe(
   const [upValue, gateValue] = preActivations(region, upBias.value, gateBias?.value, constants);
   const residual = residualAddOf(downBias.value, index, constants);
   const attentionOutput = attentionOutputOf(downBias.value, region.down, index, constants, linears);
+  const channels = new Map([...region.axes].filter(([, axis]) => axis !== -1));
+  if (region.down.dataAxis !== -1) channels.set(downBias.value, region.down.dataAxis);
   return {
     label: layerLabel([up.node, region.down.node], weights, up.node.inputs[up.dataInput], index),
     dModel: region.down.outSize,
@@ -190,6 +197,7 @@ function describe(
     output: downBias.value,
     ...(attentionOutput !== undefined && { attentionOutput }),
     ...(residual && { residual }),
+    ...(channels.size > 0 && { featureAxes: channels }),
   };
 }
 

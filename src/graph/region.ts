@@ -164,7 +164,10 @@ class Tracer {
     if (isShapeOnly(op)) return;
     const place = this.places.get(value)!;
     const linear = this.linears.get(node);
-    if (linear) return this.leave(value, linear, input, place);
+    if (linear) {
+      this.leave(value, linear, input, place);
+      return;
+    }
     const known = this.nodes.get(node);
     if (known) {
       if (known.axis !== place.axis || known.size !== place.size) {

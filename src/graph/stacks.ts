@@ -8,10 +8,11 @@
  * Where a stream changes its width between stages (a linear map on the stream itself) the later stage still belongs
  * to the earlier one: it has no input of the model of its own, and depends on it.
  */
+
+import type { NodeInfo } from '../onnx/types.ts';
 import type { GraphIndex } from './index-graph.ts';
 import type { LinearMap } from './linear.ts';
 import { isShapeOnly } from './operators.ts';
-import type { NodeInfo } from '../onnx/types.ts';
 
 /** Where an FFN stands on the stream. */
 export interface Place {

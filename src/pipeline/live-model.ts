@@ -21,6 +21,7 @@ import type {
   Session,
   SessionFactory,
 } from '../runtime/session.ts';
+import { featuresLast } from './features.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
 
@@ -71,6 +72,7 @@ export class LiveModel {
   private readonly blocks: readonly LiveBlock[];
   private readonly pinned: ReadonlyMap<string, PinnedTensor>;
   private readonly sessions: SessionFactory;
+  private readonly featureAxes: ReadonlyMap<string, number>;
 
   private constructor(
     opened: OpenedModel,
@@ -82,6 +84,8 @@ export class LiveModel {
     this.blocks = blocks;
     this.sessions = sessions;
     this.pinned = pinned;
+    const ffns = opened.search.groups.flatMap((g) => g.ffns);
+    this.featureAxes = new Map(ffns.flatMap((f) => [...(f.featureAxes ?? [])]));
   }
 
   /**
@@ -126,7 +130,7 @@ export class LiveModel {
     const wanted = new Set(outputs);
     const made = await this.execute(feeds, wanted, options);
     for (const [name, value] of made) if (!wanted.has(name)) value.release();
-    return Object.fromEntries(outputs.map((name) => [name, made.get(name)!]));
+    return this.asked(outputs, made);
   }
 
   /** Runs the original on a batch and keeps what crosses between blocks; the caller releases both. */
@@ -136,7 +140,7 @@ export class LiveModel {
   ): Promise<{ kept: KeptValues; outputs: Record<string, OutputTensor> }> {
     const crossing = this.blocks.flatMap((b) => b.plan.crossing);
     const made = await this.execute(feeds, new Set([...outputs, ...crossing]), {});
-    const asked = Object.fromEntries(outputs.map((name) => [name, made.get(name)!]));
+    const asked = this.asked(outputs, made);
     for (const name of outputs) made.delete(name);
     return { kept: new KeptValues(made), outputs: asked };
   }
@@ -169,6 +173,20 @@ export class LiveModel {
   async release(): Promise<void> {
     for (const pin of new Set(this.pinned.values())) pin.release();
     for (const { session } of this.blocks) await session.release();
+  }
+
+  /** The values asked for; features of convolutions are brought to the last axis, as everything else has them. */
+  private asked(
+    names: readonly string[],
+    made: ReadonlyMap<string, OutputTensor>,
+  ): Record<string, OutputTensor> {
+    return Object.fromEntries(
+      names.map((name) => {
+        const axis = this.featureAxes.get(name);
+        const value = made.get(name)!;
+        return [name, axis === undefined ? value : featuresLast(value, axis)];
+      }),
+    );
   }
 
   /** Runs the blocks that are needed; every value made is in the result, released by the caller. */

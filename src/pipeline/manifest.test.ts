@@ -19,9 +19,10 @@ import { readFloats } from '../onnx/tensors.ts';
 import type { ModelEdits, NewTensor, NodeInfo, ValueInfo } from '../onnx/types.ts';
 import { composeOnnx } from '../onnx/writer.ts';
 import { loadNodeFactory } from '../runtime/ort/node.ts';
+import type { HostTensor } from '../runtime/session.ts';
 import { DataType } from '../tensor/dtype.ts';
 import { createRandom } from '../testing/random.ts';
-import { LiveModel } from './live-model.ts';
+import { LiveModel, tapsOf } from './live-model.ts';
 import { type OpenedModel, openModel } from './opened.ts';
 import { Job } from './progress.ts';
 
@@ -127,6 +128,34 @@ async function compose(opened: OpenedModel, edits: ModelEdits) {
   return new Uint8Array(await composeOnnx(opened.model, edits).toBlob().arrayBuffer());
 }
 
+/** The values that the open model gives out: units and features are last, and Y = H·W_out + b_out holds. */
+async function checkTaps(live: LiveModel, group: FfnGroup, feeds: Record<string, node.Tensor>) {
+  const { dFf: n, dModel: d } = group;
+  const [ffn] = group.ffns;
+  const hosts = Object.fromEntries(
+    Object.entries(feeds).map(([k, { type, dims, data }]) => [k, { type, dims, data } as HostTensor]),
+  );
+  const taps = await live.run(hosts, tapsOf(ffn));
+  const at = async (name: string) => (await taps[name].read()) as Float32Array;
+  const lasts = [ffn.preActivation, ffn.gatePreActivation ?? ffn.preActivation, ffn.hidden, ffn.output];
+  expect(lasts.map((name) => taps[name].dims.at(-1))).toEqual([n, n, n, d]);
+  const weights = await live.weightsOf(group, 0);
+  const { data, weight } = weights.get('w_out')!;
+  const bias = weights.get('b_out');
+  const factor = (w: FfnWeight, name: string) => w.node.attributes.get(name)?.f ?? 1;
+  const beta = bias ? factor(bias.weight, 'beta') : 0;
+  const hidden = await at(ffn.hidden);
+  const expected = (await at(ffn.output)).map((_, i) => {
+    const [row, o] = [Math.floor(i / d), i % d];
+    let sum = 0;
+    for (let u = 0; u < n; u++)
+      sum += hidden[row * n + u] * (weight.hiddenAxis === 0 ? data[u * d + o] : data[o * n + u]);
+    return sum * factor(weight, 'alpha') + beta * (bias?.data[o] ?? 0);
+  });
+  expect(difference({ y: expected }, { y: await at(ffn.output) })).toBeLessThan(1e-4);
+  for (const value of Object.values(taps)) value.release();
+}
+
 const brief = ({ ffns, dModel, dFf, gated }: FfnGroup) => ({ layers: ffns.length, dModel, dFf, gated });
 const sorted = (groups: Expected['groups']) => groups.map((g) => JSON.stringify(g)).sort();
 
@@ -181,6 +210,7 @@ describe.each(mergeable)('%s', (name) => {
       const live = await LiveModel.create(opened, await loadNodeFactory(), new Job());
       try {
         for (const layer of [0, 1]) matrices.push(new Map(await live.weightsOf(group, layer)));
+        await checkTaps(live, group, feeds);
       } finally {
         await live.release();
       }
