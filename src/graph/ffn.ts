@@ -81,6 +81,8 @@ export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
     if (used.has(start)) continue;
     const trace = traceRegion(start, index, constants, linears);
     if (trace.kind === 'refused') {
+      // The gate of a refused up projection needs no sentence of its own.
+      for (const up of trace.ups) used.add(up);
       refusals.push(
         `${layerLabel([start.node], [start.weight])} looks like an FFN but cannot be merged, because ${trace.reason}.`,
       );

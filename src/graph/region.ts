@@ -47,7 +47,7 @@ export interface Region {
 export type Trace =
   | { readonly kind: 'ffn'; readonly region: Region }
   /** Looks like an FFN (an activation was met), but cannot be merged; `reason` completes “… because ”. */
-  | { readonly kind: 'refused'; readonly start: LinearMap; readonly reason: string }
+  | { readonly kind: 'refused'; readonly ups: readonly LinearMap[]; readonly reason: string }
   /** Not an FFN at all. */
   | { readonly kind: 'other' };
 
@@ -82,7 +82,7 @@ export function traceRegion(
     if (!(error instanceof Refusal)) throw error;
     return error.sure ||
       (tracer.bent && endsInLinear([...tracer.queue, ...(error.at?.outputs ?? [])], index, linears))
-      ? { kind: 'refused', start, reason: error.message }
+      ? { kind: 'refused', ups: tracer.entries(), reason: error.message }
       : { kind: 'other' };
   }
   const region = tracer.region();
@@ -117,10 +117,20 @@ class Tracer {
       if (this.index.outputs.has(value)) throw new Refusal('its hidden units are an output of the model');
       for (const use of this.index.usesOf(value)) this.visit(value, use.node, use.input);
     }
+    if (this.down && this.ups.size > 2) {
+      throw new Refusal(
+        `its hidden units come from ${this.ups.size} linear maps, where one or two are an FFN's`,
+      );
+    }
     const size = this.places.get(this.hidden)?.size;
     if (this.halves.length > 0 && (this.halves.length !== 2 || size !== this.units || this.ups.size > 1)) {
       throw new Refusal('its hidden units are cut apart in a way that is not gate and up');
     }
+  }
+
+  /** Linear maps into the hidden units, as far as they were met. */
+  entries(): LinearMap[] {
+    return [...this.ups.values()];
   }
 
   region(): Region | undefined {

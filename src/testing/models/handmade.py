@@ -269,6 +269,36 @@ def twice(g, x, at, i):
     return g('Add', y, g('MatMul', h, g.weight(f'{at}.other.weight', F, D)))
 
 
+def three(g, x, at, i):
+    z, u, w = [g('MatMul', x, g.weight(f'{at}.{n}.weight', D, F)) for n in ('up', 'gate', 'third')]
+    return g('MatMul', g('Mul', g('Mul', g('Relu', z), u), w), g.weight(f'{at}.down.weight', F, D))
+
+
+def wide(g, x, at, i):
+    """A packed projection of which one half alone is used twice, so that the other is dead."""
+    z = g('MatMul', x, g.weight(f'{at}.up.weight', D, 2 * F))
+    h = g('Slice', g('Relu', z), g.ints(1), g.ints(F + 1), g.ints(-1))
+    return g('MatMul', h, g.weight(f'{at}.down.weight', F, D))
+
+
+def branches(name):
+    g = Graph(name, 2, 17)
+    names = [g.weight(f'layers.{i}.mlp.{part}', *shape) for i in range(2) for part, shape in (('up', (D, F)), ('down', (F, D)))]
+
+    def branch(tag):
+        nodes, x = [], 'x'
+        for i in range(2):
+            up, down = names[2 * i:2 * i + 2]
+            nodes += [helper.make_node('MatMul', [x, up], [f'{tag}{i}z']), helper.make_node('Relu', [f'{tag}{i}z'], [f'{tag}{i}h']),
+                      helper.make_node('MatMul', [f'{tag}{i}h', down], [f'{tag}{i}y'])]
+            x = f'{tag}{i}y'
+        return helper.make_graph(nodes, tag, [], [helper.make_tensor_value_info(x, TensorProto.FLOAT, None)])
+    g.initializers.append(numpy_helper.from_array(np.array(True), 'cached'))
+    y = g('If', 'cached', then_branch=branch('then'), else_branch=branch('else'))
+    return g.model(y), dict(groups=[], refusals=[
+        'The FFNs inside the branches of If are not searched yet; drop the model without them instead.'])
+
+
 def alone(g, x, at, i):
     return plain(g, x, at, lambda z: g(['Relu', 'Tanh'][i], z))
 
@@ -309,6 +339,10 @@ HANDMADE = {
     'refused-second-consumer': refused(twice, 'two linear maps read its hidden units'),
     'refused-hidden-output': refused(tapped, 'its hidden units are an output of the model'),
     'refused-interleaved': refused(packed(interleaved), 'its gate and up projections are interleaved in one matrix', 'gate_up'),
+    'refused-three-projections': refused(three, "its hidden units come from 3 linear maps, where one or two are an FFN's"),
+    'refused-off-centre-cut': refused(wide, 'Slice cuts its hidden units apart'),
+    'refused-custom-domain': stack(one_op('Gelu', 'my.operators'), [], [], 2),
+    'refused-branches': branches,
     'refused-alone': stack(alone, [], [
         f'layers.{i}.mlp (16→40, {a}) stands alone: no other FFN has the same shape and function, so there is nothing '
         'to merge it with.' for i, a in enumerate(['ReLU', 'tanh'])], 2),
