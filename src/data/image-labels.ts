@@ -29,7 +29,7 @@ export async function labelsOf(
   const fromTable = tables.length > 0;
   const names = fromTable ? await namesFromTables(files, tables) : namesFromFolders(files);
   if (!names) return { notes: [] };
-  const where = fromTable ? tables.map((t) => `“${t.name}”`).join(' and ') : 'the folders';
+  const where = fromTable ? tables.map((t) => `“${t.name}”`).join(' and ') : FOLDERS;
   const known = await modelNames(config);
   const { number, note } = numbering([...new Set(names)].sort(), known, classes, where);
   return { values: names.map((n) => number.get(n)!), notes: [note] };
@@ -95,6 +95,8 @@ async function modelNames(config: NamedBlob | undefined): Promise<ReadonlyMap<st
   return names;
 }
 
+const FOLDERS = 'the folders';
+
 const plainName = (name: string) =>
   name
     .trim()
@@ -108,6 +110,7 @@ function numbering(
   where: string,
 ): { number: ReadonlyMap<string, number>; note: string } {
   const number = new Map<string, number>();
+  const gives = where === FOLDERS || where.includes('” and “') ? 'give' : 'gives';
   const strangers = names.filter((n) => !known.has(plainName(n)));
   if (known.size > 0 && strangers.length < names.length) {
     if (strangers.length > 0) {
@@ -122,7 +125,7 @@ function numbering(
     const high = names.find((n) => classes !== undefined && Number(n) >= classes);
     if (high !== undefined)
       throw new DataError(
-        `${capital(where)} give the label ${high}; the model has ${classes} classes, from 0.`,
+        `${capital(where)} ${gives} the label ${high}; the model has ${classes} classes, from 0.`,
       );
     for (const name of names) number.set(name, Number(name));
     return { number, note: `Labels are from ${where}: numbers of classes.` };
@@ -134,7 +137,7 @@ function numbering(
   }
   if (classes !== undefined && names.length > classes) {
     throw new DataError(
-      `${capital(where)} give ${names.length} different labels; the model has ${classes} classes.`,
+      `${capital(where)} ${gives} ${names.length} different labels; the model has ${classes} classes.`,
     );
   }
   names.forEach((name, k) => {
