@@ -21,7 +21,7 @@ export function cutPieces(text: string, length = PIECE_LENGTH): string[] {
   const pieces: string[] = [];
   let start = 0;
   while (text.length - start > length) {
-    const end = cutAfter(text, start + length, start + 4 * length);
+    const end = cutAt(text, start + length, start + 4 * length);
     if (end === undefined) break;
     pieces.push(text.slice(start, end));
     start = end;
@@ -31,7 +31,7 @@ export function cutPieces(text: string, length = PIECE_LENGTH): string[] {
 }
 
 /** Where to cut at or after `from`: the best kind of place before `by`, else the first of any kind. */
-function cutAfter(text: string, from: number, by: number): number | undefined {
+function cutAt(text: string, from: number, by: number): number | undefined {
   const place = (pattern: RegExp, within: number): number | undefined => {
     pattern.lastIndex = from - 1;
     const match = pattern.exec(text);
@@ -39,9 +39,10 @@ function cutAfter(text: string, from: number, by: number): number | undefined {
     const at = match.index + match[0].length;
     return at <= within && at < text.length ? at : undefined;
   };
+  const best = place(/\p{L}(?=\r?\n)/gu, by) ?? place(/\S\n(?=\S)/g, by);
+  // A rest that is not much longer than a piece had better stay whole.
+  if (best !== undefined || text.length <= by) return best;
   return (
-    place(/\p{L}(?=\r?\n)/gu, by) ??
-    place(/\S\n(?=\S)/g, by) ??
     place(/\n/g, by) ??
     place(/\S(?= \S)/g, by) ??
     place(/\n/g, text.length) ??

@@ -73,7 +73,8 @@ describe('pieces', () => {
         for (const piece of pieces.slice(0, -1)) expect(piece.length).toBeGreaterThanOrEqual(length);
       }),
     );
-    expect(cutPieces('aaa bbb ccc', 4)).toEqual(['aaa bbb', ' ccc']);
+    expect(cutPieces('aaa bbb ccc', 2)).toEqual(['aaa', ' bbb ccc']);
+    expect(cutPieces('aaa bbb ccc', 4)).toEqual(['aaa bbb ccc']);
     expect(cutPieces('aaa\n\nbbb\nccc', 5)).toEqual(['aaa\n\nbbb', '\nccc']);
     expect(cutPieces('aaa.\n\nbbb.\nccc', 5)).toEqual(['aaa.\n\nbbb.\n', 'ccc']);
     expect(cutPieces('a'.repeat(50), 4)).toEqual(['a'.repeat(50)]);
@@ -113,7 +114,7 @@ describe('pieces', () => {
     for (const text of [sample, sample.replaceAll('\n', '\r\n')]) {
       const whole = codec.encode(text, 'The text');
       expect(whole.length).toBeLessThan(text.length * 0.99);
-      for (const length of [200, 331, 700]) {
+      for (const length of [400, 500, 900]) {
         expect(cutPieces(text, length).length).toBeGreaterThan(3);
         expect(await codec.encodeLong(text, 'The text', length)).toEqual(whole);
       }
