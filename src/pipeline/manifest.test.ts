@@ -25,6 +25,7 @@ import { createRandom } from '../testing/random.ts';
 import { LiveModel, tapsOf } from './live-model.ts';
 import { type OpenedModel, openModel } from './opened.ts';
 import { Job } from './progress.ts';
+import { UnitWeights } from './term-matrices.ts';
 
 interface Expected {
   readonly groups: readonly { layers: number; dModel: number; dFf: number; gated: boolean }[];
@@ -156,6 +157,32 @@ async function checkTaps(live: LiveModel, group: FfnGroup, feeds: Record<string,
   for (const value of Object.values(taps)) value.release();
 }
 
+/** The mean of the cosines of two units' input weights, of gate and of up, however the file packs them. */
+async function checkCosines(live: LiveModel, opened: OpenedModel, group: FfnGroup) {
+  const n = group.dFf;
+  const unitOf = async (layer: number, unit: number) => {
+    const parts: number[][] = [];
+    for (const w of group.ffns[layer].weights.filter(({ role }) => role === 'w_in' || role === 'w_gate')) {
+      const values = await valuesOf(opened, w);
+      const [rows, cols] = w.source.dims;
+      for (let at = unit; at < n * (w.halves ?? 1); at += n) {
+        const count = w.hiddenAxis === 0 ? cols : rows;
+        const index = (k: number) => (w.hiddenAxis === 0 ? at * cols + k : k * cols + at);
+        parts.push(Array.from({ length: count }, (_, k) => values[index(k)]));
+      }
+    }
+    return parts;
+  };
+  const dot = (x: number[], y: number[]) => x.reduce((sum, v, i) => sum + v * y[i], 0);
+  const [a, b] = [await unitOf(0, 3), await unitOf(1, 5)];
+  expect(a.map((part) => part.length)).toEqual(Array(group.gated ? 2 : 1).fill(group.dModel));
+  const each = a.map((x, p) => dot(x, b[p]) / Math.sqrt(dot(x, x) * dot(b[p], b[p])));
+  const units = new UnitWeights({ live, backend: createCpuBackend(), job: new Job() }, group);
+  const cosines = await units.cosines([0, 1], 'input-weights');
+  expect(cosines).toHaveLength(n * n);
+  expect(cosines[3 * n + 5]).toBeCloseTo(each.reduce((sum, c) => sum + c, 0) / each.length, 4);
+}
+
 const brief = ({ ffns, dModel, dFf, gated }: FfnGroup) => ({ layers: ffns.length, dModel, dFf, gated });
 const sorted = (groups: Expected['groups']) => groups.map((g) => JSON.stringify(g)).sort();
 
@@ -211,6 +238,7 @@ describe.each(mergeable)('%s', (name) => {
       try {
         for (const layer of [0, 1]) matrices.push(new Map(await live.weightsOf(group, layer)));
         await checkTaps(live, group, feeds);
+        await checkCosines(live, opened, group);
       } finally {
         await live.release();
       }
