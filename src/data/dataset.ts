@@ -22,7 +22,7 @@ export type Targets =
     }
   /** One class an item. */
   | { readonly kind: 'class'; readonly labels: Int32Array }
-  /** Nothing is known: a model can only be compared with another one. */
+  /** Nothing is known: a model can only be compared with another one. `items`: rows of logits. */
   | { readonly kind: 'none'; readonly items: number };
 
 export type Feeds = Readonly<Record<string, HostTensor>>;
@@ -43,17 +43,17 @@ export interface Picture {
 }
 
 export interface Dataset {
-  readonly kind: 'text' | 'images';
-  readonly unit: 'tokens' | 'images';
+  readonly kind: 'text' | 'images' | 'tensors';
+  readonly unit: 'tokens' | 'images' | 'samples';
   /** SHA-256 of contents and settings, for caches: equal keys give equal batches. */
   readonly key: string;
   readonly rule: string;
   readonly notes: readonly string[];
   readonly contextLength?: number;
   readonly contextSource?: string;
-  /** Whether targets can be scored without another model: false for images without labels. */
+  /** Whether targets can be scored without another model: false for images without labels, and for tensors. */
   readonly labelled: boolean;
-  /** Units of a split (tokens fed, or images), and how many of them a metric with targets scores. */
+  /** Units of a split (tokens fed, images, or samples), and how many of them a metric with targets scores. */
   size(split: SplitName): { items: number; scored: number };
   /** Number of batches of a split when at most `itemsPerBatch` chunks or images go into one. */
   batches(split: SplitName, itemsPerBatch: number): number;

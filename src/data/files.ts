@@ -1,8 +1,9 @@
 /**
  * Sorts what was dropped together by what it is for.
  *
- * Why: a browser cannot open siblings by itself, so people drop several files at once; each is told apart by its
- * name, and what is not understood is named rather than ignored.
+ * Why: a browser cannot open siblings by itself, so people drop several files at once, or a folder; each is told
+ * apart by its name, and what is not understood is named rather than ignored. Only the names are looked at: archives
+ * are opened later (archive.ts), when it is known what the model takes.
  */
 
 export type SplitName = 'calibrate' | 'select' | 'report';
@@ -11,6 +12,16 @@ export const SPLITS: readonly SplitName[] = ['calibrate', 'select', 'report'];
 /** A file with a name; `File` in the page, a Blob with a name in Node. */
 export interface NamedBlob extends Blob {
   readonly name: string;
+  /** Where the file was in the folder that was dropped: `cats/1.png`. */
+  readonly path?: string;
+  /** The same, as browsers name it for folders that were picked. Not every browser hands it on to a worker. */
+  readonly webkitRelativePath?: string;
+}
+
+/** The path in the dropped folder, as far as it is known; at least the name. */
+export function pathOf(file: NamedBlob): string {
+  const path = file.path || file.webkitRelativePath || file.name;
+  return path.replaceAll('\\', '/').replace(/^(\.?\/)+/, '');
 }
 
 export interface SortedFiles {
@@ -20,46 +31,85 @@ export interface SortedFiles {
   readonly config?: NamedBlob;
   readonly tokenizer?: NamedBlob;
   readonly preprocessor?: NamedBlob;
+  /** Plain text and JSON lines. */
   readonly texts: readonly NamedBlob[];
+  /** Picture files, and arrays (.npy) that are not labels: images, or tensors by input name. */
   readonly images: readonly NamedBlob[];
+  /** Arrays (.npy) and tables (.csv, .tsv). */
   readonly labels: readonly NamedBlob[];
+  /** .zip of any of these, .npz of arrays. */
+  readonly archives: readonly NamedBlob[];
   /** Files that have no use (yet). */
   readonly unused: readonly string[];
 }
 
+export type FileKind =
+  | 'model'
+  | 'external'
+  | 'config'
+  | 'tokenizer'
+  | 'preprocessor'
+  | 'text'
+  | 'image'
+  | 'label'
+  | 'archive'
+  /** What file managers leave behind. */
+  | 'litter'
+  | 'unused';
+
+const PICTURE = /\.(png|jpe?g|jfif|webp|gif|bmp|avif)$/;
+
+/** What a file is for, by its name without folders. */
+export function kindOf(fileName: string): FileKind {
+  const name = fileName.toLowerCase();
+  if (/^(\._.*|\.ds_store|thumbs\.db|desktop\.ini)$/.test(name)) return 'litter';
+  if (name.endsWith('.onnx')) return 'model';
+  if (/(_data|\.data|\.bin|\.weights|_data_\d+)$/.test(name)) return 'external';
+  if (name === 'config.json') return 'config';
+  if (name === 'tokenizer.json') return 'tokenizer';
+  if (name === 'preprocessor_config.json') return 'preprocessor';
+  if (name.endsWith('.npy')) return name.includes('label') ? 'label' : 'image';
+  if (PICTURE.test(name)) return 'image';
+  if (/\.(csv|tsv)$/.test(name)) return 'label';
+  if (/\.(zip|npz)$/.test(name)) return 'archive';
+  if (/\.(txt|md|text|jsonl|ndjson)$/.test(name)) return 'text';
+  return 'unused';
+}
+
 /** Tells files apart by name. Later files replace earlier ones of the same single role. */
 export function sortFiles(files: readonly NamedBlob[]): SortedFiles {
-  const models: NamedBlob[] = [];
-  const externals = new Map<string, NamedBlob>();
-  const texts: NamedBlob[] = [];
-  const images: NamedBlob[] = [];
-  const labels: NamedBlob[] = [];
-  const unused: string[] = [];
-  let config: NamedBlob | undefined;
-  let tokenizer: NamedBlob | undefined;
-  let preprocessor: NamedBlob | undefined;
-  for (const file of files) {
-    const name = file.name.toLowerCase();
-    if (name.endsWith('.onnx')) models.push(file);
-    else if (/(_data|\.data|\.bin|\.weights|_data_\d+)$/.test(name)) externals.set(file.name, file);
-    else if (name === 'config.json') config = file;
-    else if (name === 'tokenizer.json') tokenizer = file;
-    else if (name === 'preprocessor_config.json') preprocessor = file;
-    else if (name.endsWith('.npy')) (name.includes('label') ? labels : images).push(file);
-    else if (/\.(txt|md|text)$/.test(name)) texts.push(file);
-    else unused.push(file.name);
-  }
+  const of: Record<FileKind, NamedBlob[]> = {
+    model: [],
+    external: [],
+    config: [],
+    tokenizer: [],
+    preprocessor: [],
+    text: [],
+    image: [],
+    label: [],
+    archive: [],
+    litter: [],
+    unused: [],
+  };
+  for (const file of files) of[kindOf(file.name)].push(file);
+  const [config, tokenizer, preprocessor] = [of.config.at(-1), of.tokenizer.at(-1), of.preprocessor.at(-1)];
   return {
-    models,
-    externals,
+    models: of.model,
+    externals: new Map(of.external.map((file) => [file.name, file])),
     ...(config && { config }),
     ...(tokenizer && { tokenizer }),
     ...(preprocessor && { preprocessor }),
-    texts,
-    images,
-    labels,
-    unused,
+    texts: of.text,
+    images: of.image,
+    labels: of.label,
+    archives: of.archive,
+    unused: of.unused.map((file) => file.name),
   };
+}
+
+/** Picture files, as opposed to arrays. */
+export function isPicture(file: NamedBlob): boolean {
+  return PICTURE.test(file.name.toLowerCase());
 }
 
 /** The split that a file's name claims, if any. */
@@ -75,4 +125,21 @@ export function noModelSentence(dropped: readonly NamedBlob[]): string {
     return `“${name}” holds weights but no graph, so it cannot be run here. Export the model to ONNX (for instance with optimum-cli) and drop the .onnx file.`;
   }
   return `“${name}” is not an ONNX model: its name does not end in .onnx. Drop the .onnx file, with its tokenizer.json, config.json and data if you have them.`;
+}
+
+/** Folders as data sets are commonly cut. */
+const FOLDERS: Readonly<Record<string, SplitName>> = {
+  calibrate: 'calibrate',
+  train: 'calibrate',
+  select: 'select',
+  val: 'select',
+  valid: 'select',
+  validation: 'select',
+  report: 'report',
+  test: 'report',
+};
+
+/** The split that a folder's name stands for, if any. */
+export function splitOfFolder(folder: string): SplitName | undefined {
+  return Object.hasOwn(FOLDERS, folder.toLowerCase()) ? FOLDERS[folder.toLowerCase()] : undefined;
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { DataType } from '../tensor/dtype.ts';
 import { digestOf } from './digest.ts';
+import type { NamedBlob } from './files.ts';
 import { createImageDataset } from './images.ts';
 import { pictureOf } from './picture.ts';
 
@@ -20,7 +21,7 @@ const input = { name: 'x', elemType: DataType.float, dims: [null, 1, 2, 2], clas
 
 describe('images', () => {
   test('without labels have nothing to hit, and say so', async () => {
-    const dataset = await createImageDataset([images('images.npy')], [], undefined, input);
+    const dataset = await createImageDataset({ images: [images('images.npy')], labels: [] }, input);
     expect(dataset.labelled).toBe(false);
     expect(dataset.batch('calibrate', 0, 2).targets).toEqual({ kind: 'none', items: 2 });
     expect(dataset.notes.join(' ')).toContain('There are no labels');
@@ -29,9 +30,7 @@ describe('images', () => {
 
   test('with labels give them with batches and pictures', async () => {
     const dataset = await createImageDataset(
-      [images('images.npy')],
-      [labels('labels.npy', [0, 1, 2, 0, 1, 2])],
-      undefined,
+      { images: [images('images.npy')], labels: [labels('labels.npy', [0, 1, 2, 0, 1, 2])] },
       input,
     );
     expect(dataset.labelled).toBe(true);
@@ -47,8 +46,9 @@ describe('images', () => {
   });
 
   test('are known by pixels, labels and preprocessing, not by file names', async () => {
-    const keyOf = async (...[files, marks, pre]: Partial<Parameters<typeof createImageDataset>>) =>
-      (await createImageDataset(files!, marks ?? [], pre, input)).key;
+    const keyOf = async (files: NamedBlob[], marks: NamedBlob[] = [], pre?: NamedBlob) =>
+      (await createImageDataset({ images: files, labels: marks, ...(pre && { preprocessor: pre }) }, input))
+        .key;
     const preprocessor = Object.assign(new Blob(['{"image_mean": [0.5]}']), {
       name: 'preprocessor_config.json',
     });

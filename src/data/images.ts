@@ -1,79 +1,90 @@
 /**
- * Images and labels from .npy files, with the preprocessor's rescaling and normalisation.
+ * Images with or without labels as a dataset: picture files, arrays (.npy), or both, preprocessed as the model's
+ * preprocessor_config.json says.
  *
- * Images are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W], or floats already normalised in the model's own shape.
- * Labels are optional: without any, models can only be compared with each other.
- *
- * Known limits: no resizing yet; images must have the size that the model takes.
+ * Picture files are taken in the order of their paths; where they have labels, one of each label in turn, so that
+ * every split has all of them. Without any labels, models can only be compared with each other.
  */
 import { DataType } from '../tensor/dtype.ts';
 import type { Batch, Dataset } from './dataset.ts';
+import type { ImageDecoder } from './decode.ts';
 import { digestOf } from './digest.ts';
 import { DataError } from './errors.ts';
-import { type NamedBlob, SPLITS, type SplitName, splitOf } from './files.ts';
-import { type NpyArray, parseNpy } from './npy.ts';
-import { type Pixels, pictureOf } from './picture.ts';
+import {
+  isPicture,
+  type NamedBlob,
+  pathOf,
+  SPLITS,
+  type SplitName,
+  splitOf,
+  splitOfFolder,
+} from './files.ts';
+import { toHalf } from './half.ts';
+import { readArray } from './image-arrays.ts';
+import { readPictures } from './image-files.ts';
+import { type ImageInput, type ImageItem, type ImageShape, shapeOf } from './image-item.ts';
+import { labelsOf } from './image-labels.ts';
+import { pictureOf } from './picture.ts';
+import { type Recipe, readPreprocessor } from './preprocessor.ts';
 import { splitItems } from './split.ts';
 
-export interface ImageInput {
-  readonly name: string;
-  readonly elemType: number;
-  /** [batch, channels, height, width]; null or a name where not fixed. */
-  readonly dims: readonly (number | string | null)[];
-  readonly classes?: number;
-}
+export type { ImageInput } from './image-item.ts';
 
-interface Preprocessor {
-  readonly rescale: number;
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-}
-
-/** One image, with its label where it has one. */
-interface Item extends Pixels {
-  readonly label?: number;
+export interface ImageSources {
+  /** Picture files and arrays. */
+  readonly images: readonly NamedBlob[];
+  /** Arrays (.npy) for arrays, tables (.csv, .tsv) for picture files. */
+  readonly labels: readonly NamedBlob[];
+  readonly preprocessor?: NamedBlob;
+  /** For the names of classes. */
+  readonly config?: NamedBlob;
+  /** Of pictures that are not PNG. */
+  readonly decoder?: ImageDecoder;
 }
 
 const IMAGES_PER_BATCH = 50;
 
+/** Items with the split that their file or folder claims. */
+interface Placed {
+  readonly split: SplitName | undefined;
+  readonly items: readonly ImageItem[];
+}
+
 /**
- * @throws DataError where an array, its labels, or its size do not fit the model
+ * @throws DataError where an image, its label, or its size does not fit the model
  */
-export async function createImageDataset(
-  images: readonly NamedBlob[],
-  labels: readonly NamedBlob[],
-  preprocessorFile: NamedBlob | undefined,
-  input: ImageInput,
-): Promise<Dataset> {
-  if (input.elemType !== DataType.float) {
-    throw new DataError(`The input “${input.name}” is not f32; images cannot be fed to it yet.`);
-  }
-  const preprocessor = await readPreprocessor(preprocessorFile);
-  const labelled = labels.length > 0;
-  const named: Partial<Record<SplitName, Item[]>> = {};
-  const unnamed: Item[] = [];
-  for (const file of images) {
-    const labelFile = labelled ? labelsFor(file, labels, images.length) : undefined;
-    const items = await readItems(file, labelFile, input);
-    const split = splitOf(file.name);
+export async function createImageDataset(sources: ImageSources, input: ImageInput): Promise<Dataset> {
+  const shape = shapeOf(input);
+  const recipe = await readPreprocessor(sources.preprocessor);
+  const arrays = await fromArrays(sources, input, shape, recipe);
+  const pictures = await fromPictures(sources, input, shape, recipe);
+  const named: Partial<Record<SplitName, ImageItem[]>> = {};
+  const unnamed: ImageItem[] = [];
+  for (const { split, items } of [...arrays, ...pictures.placed]) {
     if (split) named[split] = [...(named[split] ?? []), ...items];
     else unnamed.push(...items);
+  }
+  const all = [...unnamed, ...SPLITS.flatMap((s) => named[s] ?? [])];
+  const labelled = all.some((item) => item.label !== undefined);
+  if (labelled && all.some((item) => item.label === undefined)) {
+    throw new DataError(
+      'Some of the images have labels and others have none. Drop labels for all of them, or leave the others out.',
+    );
   }
   const { splits, rule } = splitItems(named, unnamed, 'images');
   const fixed = typeof input.dims[0] === 'number' ? input.dims[0] : undefined;
   return {
     kind: 'images',
     unit: 'images',
-    key: await keyOf(splits, input, preprocessor, labelled),
+    key: await keyOf(splits, input, recipe, labelled),
     rule,
     notes: [
-      ...(preprocessorFile
-        ? []
-        : ['No preprocessor_config.json: pixels of 0–255 are scaled to 0–1 and not normalised.']),
+      ...(sources.preprocessor ? [] : [plainNote(pictures.resizedTo)]),
+      ...pictures.notes,
       ...(labelled
         ? []
         : [
-            'There are no labels, so a merged model is compared with the original’s outputs. Drop labels as .npy to measure accuracy.',
+            `There are no labels, so a merged model is compared with the original’s outputs. ${pictures.placed.length > 0 ? 'Put the images in one folder a class, or drop a .csv with a file and its label a line,' : 'Drop labels as .npy'} to measure accuracy.`,
           ]),
     ],
     labelled,
@@ -81,35 +92,109 @@ export async function createImageDataset(
     size: (split) => ({ items: splits[split].length, scored: splits[split].length }),
     batches: (split, most) => Math.ceil(splits[split].length / most),
     batch: (split, index, most) =>
-      makeBatch(splits[split].slice(index * most, (index + 1) * most), input, preprocessor, labelled),
+      makeBatch(splits[split].slice(index * most, (index + 1) * most), input, shape, recipe, labelled),
     picture(split, index) {
       const item = splits[split][index];
       if (!item) throw new RangeError(`The split ${split} has no image ${index}.`);
-      return { ...pictureOf(item), ...(item.label !== undefined && { label: item.label }) };
+      return { ...pictureOf(item.pixels()), ...(item.label !== undefined && { label: item.label }) };
     },
   };
 }
 
-function keyOf(
-  splits: Readonly<Record<SplitName, readonly Item[]>>,
+function plainNote(resizedTo: string | undefined): string {
+  const resizing = resizedTo ? `images are resized to ${resizedTo} (bilinear), ` : '';
+  return `No preprocessor_config.json: ${resizing}pixels of 0–255 are scaled to 0–1 and not normalised.`;
+}
+
+async function fromArrays(
+  { images, labels }: ImageSources,
   input: ImageInput,
-  preprocessor: Preprocessor,
+  shape: ImageShape,
+  recipe: Recipe,
+): Promise<Placed[]> {
+  const files = images.filter((f) => !isPicture(f));
+  const tables = labels.filter(isTable);
+  if (files.length === images.length && files.length > 0 && tables.length > 0) {
+    throw new DataError(
+      `“${tables[0].name}” names picture files, but the images are in “${files[0].name}”. Drop their labels as .npy, in the order of the images.`,
+    );
+  }
+  const marks = labels.filter((f) => !isTable(f));
+  const placed: Placed[] = [];
+  for (const file of files) {
+    const items = await readArray(file, marks, files.length, shape, recipe, input.classes);
+    placed.push({ split: splitOf(file.name), items });
+  }
+  return placed;
+}
+
+const isTable = (file: NamedBlob) => /\.[ct]sv$/i.test(file.name);
+
+async function fromPictures(
+  { images, labels, preprocessor, config, decoder }: ImageSources,
+  input: ImageInput,
+  shape: ImageShape,
+  recipe: Recipe,
+): Promise<{ placed: Placed[]; notes: readonly string[]; resizedTo?: string }> {
+  const files = images.filter(isPicture).sort((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1));
+  if (files.length === 0) return { placed: [], notes: [] };
+  const marks = labels.filter((f) => !isTable(f));
+  if (marks.length > 0 && files.length === images.length) {
+    throw new DataError(
+      `“${marks[0].name}” has labels without names, but the images are picture files. Give their labels as a .csv with a file and its label a line, or by folders.`,
+    );
+  }
+  const { height, width } = shape;
+  const toModel = !preprocessor && height !== undefined && width !== undefined;
+  const used: Recipe = toModel ? { ...recipe, size: { kind: 'exact', height, width } } : recipe;
+  const told = await labelsOf(files, labels.filter(isTable), config, input.classes);
+  const items = await readPictures(files, shape, used, preprocessor !== undefined, decoder);
+  const bySplit = new Map<SplitName | undefined, ImageItem[]>();
+  items.forEach((item, k) => {
+    const folders = pathOf(files[k]).split('/').slice(0, -1);
+    const split = folders.map(splitOfFolder).find((s) => s !== undefined);
+    const label = told.values?.[k];
+    const whole = label === undefined ? item : { ...item, label };
+    bySplit.set(split, [...(bySplit.get(split) ?? []), whole]);
+  });
+  return {
+    placed: [...bySplit].map(([split, of]) => ({ split, items: inTurn(of) })),
+    notes: told.notes,
+    ...(toModel && { resizedTo: `${width}×${height}` }),
+  };
+}
+
+/** One of each label in turn, each label's in order. */
+function inTurn(items: readonly ImageItem[]): ImageItem[] {
+  const seen = new Map<number | undefined, number>();
+  const turns = items.map((item) => {
+    const turn = seen.get(item.label) ?? 0;
+    seen.set(item.label, turn + 1);
+    return { item, turn };
+  });
+  if (seen.size < 2) return [...items];
+  return turns
+    .sort((a, b) => a.turn - b.turn || (a.item.label ?? 0) - (b.item.label ?? 0))
+    .map(({ item }) => item);
+}
+
+function keyOf(
+  splits: Readonly<Record<SplitName, readonly ImageItem[]>>,
+  input: ImageInput,
+  recipe: Recipe,
   labelled: boolean,
 ): Promise<string> {
   const items = SPLITS.flatMap((s) => splits[s]);
   const labels = Int32Array.from(items, (item) => item.label ?? -1);
-  return digestOf([...items.map((item) => item.pixels), labels], {
+  return digestOf([...items.map((item) => item.source), labels], {
     kind: 'images',
     input: input.name,
-    preprocessor,
+    dims: input.dims.slice(1),
+    recipe,
     labelled,
     splits: SPLITS.map((s) => splits[s].length),
     // One entry a file would do, but items do not know their file: runs of equal layouts.
-    layouts: runsOf(
-      items.map((i) =>
-        [i.channels, i.height, i.width, i.channelsLast, i.bytes, i.pixels.constructor.name].join(),
-      ),
-    ),
+    layouts: runsOf(items.map((i) => `${i.layout},${i.source.byteLength}`)),
   });
 }
 
@@ -124,130 +209,39 @@ function runsOf(values: readonly string[]): [string, number][] {
   return runs;
 }
 
-async function readPreprocessor(file: NamedBlob | undefined): Promise<Preprocessor> {
-  if (!file) return { rescale: 1 / 255, mean: [0], std: [1] };
-  let json: Record<string, unknown>;
-  try {
-    json = JSON.parse(await file.text());
-  } catch {
-    throw new DataError(
-      `“${file.name}” is not valid JSON. Drop the preprocessor_config.json that was saved with the model.`,
-    );
-  }
-  const normalise = json.do_normalize !== false;
-  const list = (value: unknown, otherwise: number) =>
-    normalise && Array.isArray(value) && value.every((v) => Number.isFinite(v))
-      ? (value as number[])
-      : [otherwise];
-  const rescale =
-    json.do_rescale === false ? 1 : typeof json.rescale_factor === 'number' ? json.rescale_factor : 1 / 255;
-  return { rescale, mean: list(json.image_mean, 0), std: list(json.image_std, 1) };
-}
-
-/** The label file of an image file: the same name with “labels” for “images”, or the only one there is. */
-function labelsFor(file: NamedBlob, labels: readonly NamedBlob[], imageFiles: number): NamedBlob {
-  const wanted = file.name.replace(/images?/i, 'labels');
-  const match =
-    labels.find((l) => l.name === wanted) ??
-    (imageFiles === 1 && labels.length === 1 ? labels[0] : undefined);
-  if (!match)
-    throw new DataError(
-      `There are no labels for “${file.name}”. Drop “${wanted}” (one whole number an image) with it.`,
-    );
-  return match;
-}
-
-async function readItems(
-  file: NamedBlob,
-  labelFile: NamedBlob | undefined,
-  input: ImageInput,
-): Promise<Item[]> {
-  const array = parseNpy(new Uint8Array(await file.arrayBuffer()), file.name);
-  const layout = layoutOf(array, file.name, input);
-  const [count] = array.shape;
-  const labels = labelFile && (await readLabels(labelFile, file.name, count, input.classes));
-  const size = layout.channels * layout.height * layout.width;
-  const brightest = layout.bytes ? (array.data as Uint8Array).reduce((m, v) => Math.max(m, v), 0) : undefined;
-  return Array.from({ length: count }, (_, k) => ({
-    ...layout,
-    pixels: array.data.subarray(k * size, (k + 1) * size),
-    ...(brightest !== undefined && { brightest }),
-    ...(labels && { label: labels[k] }),
-  }));
-}
-
-async function readLabels(
-  file: NamedBlob,
-  imageFile: string,
-  count: number,
-  classes: number | undefined,
-): Promise<readonly number[]> {
-  const { data } = parseNpy(new Uint8Array(await file.arrayBuffer()), file.name);
-  if (data.length !== count) {
-    throw new DataError(`“${file.name}” has ${data.length} labels for ${count} images of “${imageFile}”.`);
-  }
-  return Array.from(data as ArrayLike<number | bigint>, (value, k) => {
-    const label = Number(value);
-    if (!Number.isInteger(label) || label < 0 || (classes !== undefined && label >= classes)) {
-      throw new DataError(
-        `“${file.name}” has the label ${label} at position ${k}; the model has ${classes ?? 'no'} classes, from 0.`,
-      );
-    }
-    return label;
-  });
-}
-
-function layoutOf(array: NpyArray, name: string, input: ImageInput): Omit<Pixels, 'pixels' | 'brightest'> {
-  const [, channels, height, width] = input.dims.map((d) => (typeof d === 'number' ? d : undefined));
-  const { shape } = array;
-  const fits = (c: number, h: number, w: number) =>
-    (channels === undefined || channels === c) &&
-    (height === undefined || height === h) &&
-    (width === undefined || width === w);
-  const bytes = array.dtype === '|u1';
-  const candidates =
-    shape.length === 3
-      ? [{ channels: 1, height: shape[1], width: shape[2], channelsLast: false }]
-      : shape.length === 4
-        ? [
-            { channels: shape[1], height: shape[2], width: shape[3], channelsLast: false },
-            { channels: shape[3], height: shape[1], width: shape[2], channelsLast: true },
-          ]
-        : [];
-  const found = candidates.find((c) => fits(c.channels, c.height, c.width));
-  if (!found) {
-    throw new DataError(
-      `“${name}” has shape (${shape.join(', ')}), but the model takes images of ${input.dims
-        .slice(1)
-        .map((d) => d ?? '?')
-        .join('×')}. Resize them first.`,
-    );
-  }
-  return { ...found, bytes };
-}
-
 function makeBatch(
-  items: readonly Item[],
+  items: readonly ImageItem[],
   input: ImageInput,
-  { rescale, mean, std }: Preprocessor,
+  shape: ImageShape,
+  { rescale, mean, std }: Recipe,
   labelled: boolean,
 ): Batch {
-  const { channels, height, width } = items[0];
+  const { channels, height, width } = items[0].pixels();
   const plane = height * width;
   const data = new Float32Array(items.length * channels * plane);
   items.forEach((item, n) => {
+    const image = item.pixels();
     for (let c = 0; c < channels; c++) {
       const m = mean[c % mean.length];
       const s = std[c % std.length];
-      const base = (n * channels + c) * plane;
+      const base = n * channels * plane + (shape.channelsLast ? c : c * plane);
+      const step = shape.channelsLast ? channels : 1;
       for (let p = 0; p < plane; p++) {
-        const value = Number(item.pixels[item.channelsLast ? p * channels + c : c * plane + p]);
-        data[base + p] = item.bytes ? (value * rescale - m) / s : value;
+        const value = Number(image.pixels[image.channelsLast ? p * channels + c : c * plane + p]);
+        data[base + p * step] = image.bytes ? (value * rescale - m) / s : value;
       }
     }
   });
+  const dims = shape.channelsLast
+    ? [items.length, height, width, channels]
+    : [items.length, channels, height, width];
   return {
-    feeds: { [input.name]: { type: 'float32', dims: [items.length, channels, height, width], data } },
+    feeds: {
+      [input.name]:
+        input.elemType === DataType.float16
+          ? { type: 'float16', dims, data: Uint16Array.from(data, toHalf) }
+          : { type: 'float32', dims, data },
+    },
     items: items.length,
     targets: labelled
       ? { kind: 'class', labels: Int32Array.from(items, (i) => i.label!) }

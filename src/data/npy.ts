@@ -1,13 +1,15 @@
 /**
  * Reads NumPy's .npy files (format 1 to 3), for images, labels and tensors by input name.
  *
- * Source: the NumPy enhancement proposal for the format (NEP 1). Known limits: little-endian, C order; no objects,
+ * Half precision (`<f2`) is widened to f32. Source: the NumPy enhancement proposal for the format (NEP 1). Known limits: little-endian, C order; no objects,
  * no structured types, no complex numbers.
  */
 import { elementCount } from '../tensor/shape.ts';
 import { DataError } from './errors.ts';
+import { fromHalf } from './half.ts';
 
 export interface NpyArray {
+  /** As the file says it, e.g. `<f4`. */
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly data:
@@ -19,7 +21,8 @@ export interface NpyArray {
     | Uint32Array
     | Float32Array
     | Float64Array
-    | BigInt64Array;
+    | BigInt64Array
+    | BigUint64Array;
 }
 
 const TYPES = {
@@ -33,6 +36,8 @@ const TYPES = {
   '<f4': Float32Array,
   '<f8': Float64Array,
   '<i8': BigInt64Array,
+  '<u8': BigUint64Array,
+  '<f2': Uint16Array,
 } as const;
 
 /**
@@ -80,7 +85,7 @@ export function parseNpy(bytes: Uint8Array, name: string): NpyArray {
   }
   const from = bytes.byteOffset + start;
   const data = new Type(bytes.buffer.slice(from, from + need) as ArrayBuffer);
-  return { dtype, shape, data };
+  return { dtype, shape, data: dtype === '<f2' ? Float32Array.from(data as Uint16Array, fromHalf) : data };
 }
 
 /** Values as plain numbers in f32; labels and pixels fit exactly. */

@@ -2,7 +2,7 @@
  * Text as windows of token ids: chunks for statistics and the paper's perplexity, strided windows on demand.
  *
  * A last chunk of at least two tokens is kept, shorter, in a batch of its own: no padding. A model that takes exactly
- * contextLength tokens gets whole windows only.
+ * contextLength tokens gets whole windows only, so that no padding is ever measured or scored.
  *
  * Known limits: a model with a fixed batch of more than one cannot be fed the rest of a split.
  */
@@ -12,6 +12,7 @@ import { digestOf } from './digest.ts';
 import { DataError } from './errors.ts';
 import { type NamedBlob, SPLITS, type SplitName, splitOf } from './files.ts';
 import { splitItems } from './split.ts';
+import { readText } from './text-files.ts';
 import { loadTokenizer } from './tokenizer.ts';
 import {
   chunkWindow,
@@ -61,13 +62,26 @@ export async function createTextDataset(
   const codec = await loadTokenizer(tokenizerFile, options.vocabulary);
   const named: Partial<Record<SplitName, Span[]>> = {};
   const unnamed: Span[] = [];
+  const told: string[] = [];
+  let longest = 0;
+  let cut = 0;
   for (const file of files) {
     const split = splitOf(file.name);
-    const chunks = cutChunks(codec.encode(await file.text(), `“${file.name}”`), contextLength).filter(
+    const { text, notes } = await readText(file);
+    told.push(...notes);
+    const ids = await codec.encodeLong(text, `“${file.name}”`);
+    const chunks = cutChunks(ids, contextLength).filter(
       ({ start, end }) => !fixedLength || end - start === contextLength,
     );
+    longest = Math.max(longest, ids.length);
+    cut += chunks.length;
     if (split) named[split] = [...(named[split] ?? []), ...chunks];
     else unnamed.push(...chunks);
+  }
+  if (fixedLength && cut === 0 && longest > 0) {
+    throw new DataError(
+      `The model takes exactly ${contextLength} tokens, and the longest text has ${longest}: padding would be measured too, so shorter texts are not fed. Add longer texts, or join them in one file.`,
+    );
   }
   const { splits, rule } = splitItems(named, unnamed, `chunks of ${contextLength} tokens`);
   const spans = mapSplits(splits, joinChunks);
@@ -88,9 +102,12 @@ export async function createTextDataset(
     kind: 'text',
     unit: 'tokens',
     rule,
-    notes: fixedLength
-      ? [`The model takes exactly ${contextLength} tokens: a shorter rest of a text is left out.`]
-      : [],
+    notes: [
+      ...told,
+      ...(fixedLength
+        ? [`The model takes exactly ${contextLength} tokens: a shorter rest of a text is left out.`]
+        : []),
+    ],
     contextLength,
     contextSource: options.contextSource,
     labelled: true,

@@ -3,14 +3,17 @@
  *
  * No special token is added: the metrics of the method are on plain text, and generation begins as they do.
  *
- * Known limits: a text is encoded in one go; some hundred megabytes are too much.
+ * Long texts are encoded piece by piece (pieces.ts), with time for other things between the pieces.
  */
 import { DataError } from './errors.ts';
 import type { NamedBlob } from './files.ts';
+import { cutPieces } from './pieces.ts';
 
 export interface TextCodec {
   /** @param what for the sentence of an error: “report.txt”, The prompt */
   encode(text: string, what: string): Int32Array;
+  /** The same for a text of any length; a piece's length is for tests. */
+  encodeLong(text: string, what: string, pieceLength?: number): Promise<Int32Array>;
   decode(ids: ArrayLike<number>): string;
 }
 
@@ -20,20 +23,41 @@ export interface TextCodec {
  */
 export async function loadTokenizer(file: NamedBlob, vocabulary: number | undefined): Promise<TextCodec> {
   const tokenizer = await readTokenizer(file);
+  /** @param before tokens of the pieces before this one, for the position in a sentence */
+  const encode = (text: string, what: string, before = 0): Int32Array => {
+    let ids: readonly (number | undefined)[];
+    let tokens: readonly string[];
+    try {
+      ({ ids, tokens } = tokenizer.encode(text, { add_special_tokens: false }));
+    } catch (error) {
+      throw new DataError(
+        `${what} could not be encoded with this tokenizer: ${messageOf(error)}. Check that tokenizer.json belongs to the model.`,
+      );
+    }
+    const bad = ids.findIndex((id) => id === undefined || (vocabulary !== undefined && id >= vocabulary));
+    if (bad >= 0) throw new DataError(refusal(what, before + bad, tokens[bad], ids[bad], vocabulary));
+    return Int32Array.from(ids as readonly number[]);
+  };
   return {
-    encode(text, what) {
-      let ids: readonly (number | undefined)[];
-      let tokens: readonly string[];
-      try {
-        ({ ids, tokens } = tokenizer.encode(text, { add_special_tokens: false }));
-      } catch (error) {
-        throw new DataError(
-          `${what} could not be encoded with this tokenizer: ${messageOf(error)}. Check that tokenizer.json belongs to the model.`,
-        );
+    encode: (text, what) => encode(text, what),
+    async encodeLong(text, what, pieceLength) {
+      const parts: Int32Array[] = [];
+      let count = 0;
+      for (const piece of cutPieces(text, pieceLength)) {
+        // A turn of the event loop: a cancelled or newer request gets through.
+        if (parts.length > 0) await new Promise((resolve) => setTimeout(resolve));
+        const ids = encode(piece, what, count);
+        parts.push(ids);
+        count += ids.length;
       }
-      const bad = ids.findIndex((id) => id === undefined || (vocabulary !== undefined && id >= vocabulary));
-      if (bad >= 0) throw new DataError(refusal(what, bad, tokens[bad], ids[bad], vocabulary));
-      return Int32Array.from(ids as readonly number[]);
+      if (parts.length === 1) return parts[0];
+      const all = new Int32Array(count);
+      let at = 0;
+      for (const part of parts) {
+        all.set(part, at);
+        at += part.length;
+      }
+      return all;
     },
     decode(ids) {
       if (ids.length === 0) return '';

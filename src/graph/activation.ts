@@ -8,10 +8,12 @@
  */
 import type { NodeInfo } from '../onnx/types.ts';
 import type { Constants } from './constants.ts';
-import { isNonlinear, isView, type Region } from './region.ts';
+import { isNonlinear, isView } from './operators.ts';
+import type { Region } from './region.ts';
 
 export type ActivationId =
   | 'relu'
+  | 'relu-squared'
   | 'gelu-erf'
   | 'gelu-tanh'
   | 'gelu-sigmoid'
@@ -28,6 +30,7 @@ export interface Activation {
 
 const LABELS: Record<Exclude<ActivationId, 'other'>, string> = {
   relu: 'ReLU',
+  'relu-squared': 'squared ReLU',
   'gelu-erf': 'GELU (erf)',
   'gelu-tanh': 'GELU (tanh)',
   'gelu-sigmoid': 'GELU (sigmoid)',
@@ -38,6 +41,8 @@ const LABELS: Record<Exclude<ActivationId, 'other'>, string> = {
 
 /** Names the activation of a region. */
 export function activationOf(region: Region, constants: Constants): Activation {
+  const fused = region.ups.map((m) => m.activation?.toLowerCase()).find((a) => a !== undefined);
+  if (fused === 'relu' || fused === 'tanh' || fused === 'sigmoid') return { id: fused, label: LABELS[fused] };
   const id = identify(region.nodes, constants);
   if (id !== 'other') return { id, label: LABELS[id] };
   const ops = region.nodes.filter((n) => isNonlinear(n.opType)).map((n) => n.opType);
@@ -55,7 +60,7 @@ function identify(nodes: readonly NodeInfo[], constants: Constants): ActivationI
   const products = nodes.filter((n) => n.opType === 'Mul').length;
   switch (node.opType) {
     case 'Relu':
-      return 'relu';
+      return isSquared(node, nodes, constants) ? 'relu-squared' : 'relu';
     case 'Gelu':
       return node.attributes.get('approximate')?.s === 'tanh' ? 'gelu-tanh' : 'gelu-erf';
     case 'BiasGelu':
@@ -78,6 +83,17 @@ function identify(nodes: readonly NodeInfo[], constants: Constants): ActivationI
     default:
       return 'other';
   }
+}
+
+/** Whether what a node gives is multiplied with itself. */
+function isSquared(node: NodeInfo, nodes: readonly NodeInfo[], constants: Constants): boolean {
+  const [value] = node.outputs;
+  return nodes.some(
+    ({ opType, inputs }) =>
+      inputs[0] === value &&
+      ((opType === 'Pow' && constants.scalarOf(inputs[1]) === 2) ||
+        (opType === 'Mul' && inputs[1] === value)),
+  );
 }
 
 /** The region's operators in order, views left out: equal strings mean equal functions up to constants. */

@@ -5,13 +5,13 @@
  * Why: the paper contrasts the similarity of FFN outputs with that of attention outputs.
  *
  * Known limits: a block whose attention output passes through anything but views, scales by constants and a bias
- * before the residual Add has none.
+ * before the residual Add has none, nor has one whose last linear map is a convolution.
  */
 import type { NodeInfo } from '../onnx/types.ts';
 import type { Constants } from './constants.ts';
 import type { GraphIndex } from './index-graph.ts';
 import type { LinearMap } from './linear.ts';
-import { isView } from './region.ts';
+import { isSkipNorm, isView, opOf } from './operators.ts';
 
 const MAX_NODES = 64;
 
@@ -23,7 +23,7 @@ export function attentionOutputOf(
   constants: Constants,
   linears: ReadonlyMap<NodeInfo, LinearMap>,
 ): string | undefined {
-  const residual = residualAddOf(ffnOutput, index, constants)?.stream;
+  const residual = residualJoinOf(ffnOutput, index, constants)?.stream;
   if (residual === undefined) return undefined;
   const ends = (value: string) => {
     const linear = linearBehind(value, index, constants, linears);
@@ -36,10 +36,11 @@ export function attentionOutputOf(
   for (let head = 0; head < queue.length && head < MAX_NODES; head++) {
     const node = index.producers.get(queue[head]);
     if (!node || linears.has(node)) continue;
-    const computed = node.inputs.filter(
+    const operands = isSkipNorm(opOf(node)) ? node.inputs.slice(0, 2) : node.inputs;
+    const computed = operands.filter(
       (v) => v !== '' && !constants.sourceOf(v) && constants.scalarOf(v) === undefined,
     );
-    if (node.opType === 'Add' && computed.length === 2) {
+    if ((node.opType === 'Add' || isSkipNorm(opOf(node))) && computed.length === 2) {
       const candidates = computed.filter(ends);
       if (candidates.length > 0) return latest(candidates, index);
     }
@@ -68,6 +69,16 @@ export function residualAddOf(
   index: GraphIndex,
   constants: Constants,
 ): ResidualAdd | undefined {
+  const join = residualJoinOf(value, index, constants);
+  return join?.node.opType === 'Add' ? join : undefined;
+}
+
+/** The same, where the Add may be fused with the normalisation after it: its output is then the sum, if given. */
+export function residualJoinOf(
+  value: string,
+  index: GraphIndex,
+  constants: Constants,
+): ResidualAdd | undefined {
   let current = value;
   for (let hops = 0; hops < 8; hops++) {
     const uses = index.usesOf(current).filter((u) => u.node.opType !== 'Shape');
@@ -75,13 +86,23 @@ export function residualAddOf(
       (u) => u.node.opType === 'Add' && u.input >= 0 && !constants.sourceOf(u.node.inputs[1 - u.input]),
     );
     if (add) return { node: add.node, stream: add.node.inputs[1 - add.input], output: add.node.outputs[0] };
+    const fused = uses.find((u) => isSkipNorm(opOf(u.node)) && (u.input === 0 || u.input === 1));
+    if (fused) {
+      const { node, input } = fused;
+      return { node, stream: node.inputs[1 - input], output: node.outputs[3] || node.outputs[0] };
+    }
     const pass = uses.find(
-      (u) => u.input >= 0 && (isView(u.node.opType) || u.node.opType === 'Mul' || u.node.opType === 'Add'),
+      (u) => u.input >= 0 && (passes(u.node.opType) || u.node.opType === 'Mul' || u.node.opType === 'Add'),
     );
     if (!pass) return undefined;
     current = pass.node.outputs[0];
   }
   return undefined;
+}
+
+/** Only the layout may change: convolutions stand between transpositions. */
+function passes(op: string): boolean {
+  return isView(op) || op === 'Transpose';
 }
 
 /** The linear map that a value is the output of, views, constant scales and a bias between. */
@@ -96,7 +117,7 @@ function linearBehind(
     const node = index.producers.get(current);
     if (!node) return undefined;
     const linear = linears.get(node);
-    if (linear) return linear;
+    if (linear) return linear.dataAxis === -1 ? linear : undefined;
     if (isView(node.opType)) {
       current = node.inputs[0];
     } else if (node.opType === 'Add' || node.opType === 'Mul') {

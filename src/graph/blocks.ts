@@ -26,11 +26,10 @@ export interface BlockPlan {
 export function planBlocks(index: GraphIndex, cuts: readonly NodeInfo[]): BlockPlan[] {
   const sorted = [...index.graph.nodes].sort((a, b) => index.order(a) - index.order(b));
   const constant = constantNodes(sorted, index);
-  // A cut after the last computed node would leave an empty block.
-  const last = sorted.findLast((n) => !constant.has(n));
-  const ends = [...new Set(cuts.map((n) => index.order(n)))]
-    .filter((end) => last !== undefined && end < index.order(last))
-    .sort((a, b) => a - b);
+  // A cut after the last node would leave a block with nothing to run.
+  const final = sorted.findLast((n) => !constant.has(n));
+  const last = final ? index.order(final) : 0;
+  const ends = [...new Set(cuts.map((n) => index.order(n)))].filter((e) => e < last).sort((a, b) => a - b);
   const blockOf = new Map<NodeInfo, number>();
   let block = 0;
   sorted.forEach((node) => {
@@ -87,7 +86,7 @@ function constantNodes(sorted: readonly NodeInfo[], index: GraphIndex): Readonly
 function repeatConstant(node: NodeInfo, into: Set<NodeInfo>, index: GraphIndex): void {
   if (into.has(node)) return;
   into.add(node);
-  for (const value of readsOf(node, index)) {
+  for (const value of node.inputs) {
     const producer = index.producers.get(value);
     if (producer) repeatConstant(producer, into, index);
   }

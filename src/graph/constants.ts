@@ -1,10 +1,10 @@
 /**
  * Constants of a graph: where a value that never changes is stored, and the small ones' values.
  *
- * Why: exporters put weights in initializers, in Constant nodes, and behind Identity or Transpose. Detection asks
- * “is this a constant, of what shape, stored where?” and, for shapes and scalar factors, “what is its value?”.
+ * Why: exporters put weights in initializers, in Constant nodes, and behind Identity, Cast or Transpose. Detection
+ * asks “is this a constant, of what shape, stored where?” and, for shapes and scalar factors, “what is its value?”.
  *
- * Known limits: constants computed by other operators (Cast, Concat, DequantizeLinear of constants) are not followed.
+ * Known limits: constants computed by other operators (Concat, Reshape, DequantizeLinear of constants) are not followed.
  */
 import { readFloats, readInts } from '../onnx/tensors.ts';
 import type { NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
@@ -21,6 +21,8 @@ export interface ConstantSource {
   readonly transposed: boolean;
   /** Shape of the value as its consumer sees it. */
   readonly dims: readonly number[];
+  /** ONNX data type as its consumer sees it; another one than the tensor's behind a Cast. */
+  readonly dataType: number;
 }
 
 export interface Constants {
@@ -66,12 +68,19 @@ export async function readConstants(model: OnnxModel, index: GraphIndex): Promis
 
   const sourceOf = (value: string, depth = 0): ConstantSource | undefined => {
     const initializer = index.initializers.get(value);
-    if (initializer) return { tensor: initializer, transposed: false, dims: initializer.dims };
+    if (initializer) return sourceIn(initializer);
     const node = index.producers.get(value);
     if (!node || depth > 8) return undefined;
     const tensor = constantTensor(node);
-    if (tensor) return { tensor, holder: node, transposed: false, dims: tensor.dims };
+    if (tensor) return { ...sourceIn(tensor), holder: node };
     if (node.opType === 'Identity') return sourceOf(node.inputs[0], depth + 1);
+    if (node.opType === 'Cast') {
+      const inner = sourceOf(node.inputs[0], depth + 1);
+      const dataType = node.attributes.get('to')?.i;
+      return inner && isReadableFloat(inner.dataType) && dataType !== undefined && isReadableFloat(dataType)
+        ? { ...inner, dataType }
+        : undefined;
+    }
     if (node.opType === 'Transpose') {
       const inner = sourceOf(node.inputs[0], depth + 1);
       if (inner?.dims.length !== 2) return undefined;
@@ -105,6 +114,10 @@ export async function readConstants(model: OnnxModel, index: GraphIndex): Promis
       return inline ?? byTensor(scalars)(value);
     },
   };
+}
+
+function sourceIn(tensor: TensorInfo): ConstantSource {
+  return { tensor, transposed: false, dims: tensor.dims, dataType: tensor.dataType };
 }
 
 function isReadableFloat(dataType: number): boolean {

@@ -7,7 +7,7 @@
  */
 import type { NodeInfo } from '../onnx/types.ts';
 import type { FfnSearch } from './ffn.ts';
-import { isView } from './region.ts';
+import { isView } from './operators.ts';
 
 export interface EmbeddingTables {
   readonly vocabulary?: number;

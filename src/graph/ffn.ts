@@ -3,29 +3,23 @@
  *
  * Why: everything after opening speaks of “FFN i of group g”: its weights and where they are stored, the values to
  * tap (pre-activation, hidden, output, attention output), its shape. Grouping is by shape, function and layout,
- * in execution order; only groups of two or more can be merged (design.md, FFN detection).
- *
- * Known limits: stacks of one file that have equal shapes (an encoder and a decoder exported together) form one group.
+ * in execution order, within a stack; only groups of two or more can be merged (design.md, FFN detection).
  */
 import type { OnnxModel, TensorInfo } from '../onnx/types.ts';
-import { DataType, dataTypeName } from '../tensor/dtype.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import { type Activation, activationOf, regionSignature } from './activation.ts';
-import { attentionOutputOf, type ResidualAdd, residualAddOf } from './attention.ts';
-import { type ConstantSource, type Constants, readConstants } from './constants.ts';
+import { attentionOutputOf, type ResidualAdd, residualAddOf, residualJoinOf } from './attention.ts';
+import { type Constants, readConstants } from './constants.ts';
 import { type GraphIndex, indexGraph } from './index-graph.ts';
 import { layerLabel, templateOf } from './labels.ts';
 import { isVectorOver, type LinearMap, linearMaps, type Operand } from './linear.ts';
-import { isNonlinear, type Region, traceRegion } from './region.ts';
+import { isBinary, isNonlinear, opOf } from './operators.ts';
+import { groupRefusal, unsearched } from './refusals.ts';
+import { type Region, traceRegion } from './region.ts';
+import { stacksOf } from './stacks.ts';
+import type { FfnWeight, WeightRole } from './weights.ts';
 
-export type WeightRole = 'w_in' | 'b_in' | 'w_gate' | 'b_gate' | 'w_out' | 'b_out' | `unit_${number}`;
-
-/** One constant operand of an FFN. */
-export interface FfnWeight extends Operand {
-  readonly role: WeightRole;
-  /** Axis of the hidden units in the shape that the node sees (`source.dims`); null for b_out, which has none. */
-  readonly hiddenAxis: number | null;
-}
+export type { FfnWeight, WeightRole } from './weights.ts';
 
 export interface Ffn {
   /** Position in its group, execution order. */
@@ -47,6 +41,11 @@ export interface Ffn {
   readonly attentionOutput?: string;
   /** The Add that puts the output back on the residual stream, where it was found. */
   readonly residual?: ResidualAdd;
+  /**
+   * For values above whose features are not in their last axis (the channels of a convolution): that axis, counted
+   * from the end.
+   */
+  readonly featureAxes?: ReadonlyMap<string, number>;
 }
 
 export interface FfnGroup {
@@ -75,67 +74,48 @@ export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
   const index = indexGraph(model.graph);
   const constants = await readConstants(model, index);
   const linears = linearMaps(index, constants);
-  const refusals: string[] = [];
-  const found: { ffn: Omit<Ffn, 'layer'>; key: string; order: number }[] = [];
+  const refusals = unsearched(model);
+  const found: Found[] = [];
   const used = new Set<LinearMap>();
-  const refuse = (start: LinearMap, reason: string) => {
-    const label = layerLabel([start.node], [start.weight]);
-    refusals.push(`${label} looks like an FFN but cannot be merged, because ${reason}.`);
-  };
-  const inOrder = [...linears.values()].sort((a, b) => index.order(a.node) - index.order(b.node));
+  const inOrder = [...linears.values()].sort((x, y) => index.order(x.node) - index.order(y.node));
   for (const start of inOrder) {
     if (used.has(start)) continue;
     const trace = traceRegion(start, index, constants, linears);
     if (trace.kind === 'refused') {
-      // The other linear maps into the same hidden units would only say it again.
+      // The gate of a refused up projection needs no sentence of its own.
       for (const up of trace.ups) used.add(up);
-      refuse(start, trace.reason);
+      refusals.push(
+        `${layerLabel([start.node], [start.weight])} looks like an FFN but cannot be merged, because ${trace.reason}.`,
+      );
     }
     if (trace.kind !== 'ffn') continue;
-    const { ups, down } = trace.region;
-    for (const up of [...ups, down]) used.add(up);
-    const roles = upAndGate(trace.region);
-    if (!roles) {
-      refuse(
-        start,
-        'its two projections play the same part, so they cannot be told apart from layer to layer',
-      );
-      continue;
-    }
-    const ffn = describe(trace.region, roles, index, constants, linears);
-    const other = ffn.weights.find((w) => w.source.tensor.dataType !== DataType.float);
-    if (other) {
-      const { dataType } = other.source.tensor;
-      refuse(
-        start,
-        `its weights are ${dataTypeName(dataType) ?? `of type ${dataType}`}; only f32 can be merged yet`,
-      );
-      continue;
-    }
+    // A chain of linear maps is cut into FFNs that share none.
+    for (const map of [...trace.region.ups, trace.region.down]) used.add(map);
     found.push({
-      ffn,
-      key: groupKey(ffn, trace.region, constants),
+      ...describe(trace.region, index, constants, linears),
+      region: trace.region,
       order: index.order(trace.region.down.node),
     });
   }
   found.sort((a, b) => a.order - b.order);
-  const byKey = new Map<string, Omit<Ffn, 'layer'>[]>();
-  for (const { ffn, key } of found) byKey.set(key, [...(byKey.get(key) ?? []), ffn]);
+  const stacks = stacksOf(
+    found.map((f) => placeOf(f, index, constants)),
+    index,
+    linears,
+  );
+  const byKey = new Map<string, Found[]>();
+  found.forEach((f, i) => {
+    const key = `${stacks[i]} · ${groupKey(f, f.region, constants)}`;
+    byKey.set(key, [...(byKey.get(key) ?? []), f]);
+  });
 
   const groups: FfnGroup[] = [];
   for (const members of byKey.values()) {
     const [head] = members;
     const shape = `${head.dModel}→${head.dFf}, ${head.activation.label}${head.gated ? ', gated' : ''}`;
-    if (members.length < 2) {
-      refusals.push(
-        `${head.label} (${shape}) stands alone: no other FFN has the same shape and function, so there is nothing to merge it with.`,
-      );
-      continue;
-    }
-    if (new Set(members.map((m) => m.weights[0].source.tensor)).size === 1) {
-      refusals.push(
-        `The ${members.length} FFNs like ${head.label} (${shape}) already share one stored copy of their weights, so merging them would save nothing.`,
-      );
+    const refusal = groupRefusal(members.map(described), shape);
+    if (refusal !== undefined) {
+      refusals.push(refusal);
       continue;
     }
     groups.push({
@@ -145,10 +125,28 @@ export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
       dFf: head.dFf,
       gated: head.gated,
       activation: head.activation,
-      ffns: members.map((m, layer) => ({ ...m, layer })),
+      ffns: members.map(({ region: _region, order: _order, ...ffn }, layer) => ({ ...ffn, layer })),
     });
   }
   return { index, constants, groups, refusals };
+}
+
+/** An FFN before it has a group. */
+interface Found extends Omit<Ffn, 'layer'> {
+  readonly region: Region;
+  readonly order: number;
+}
+
+function described({ label, weights, region }: Found) {
+  const scheme = [...region.ups, region.down].find((m) => m.scheme !== undefined)?.scheme;
+  return { label, weights, ...(scheme !== undefined && { scheme }) };
+}
+
+/** Where the residual stream enters and leaves an FFN. */
+function placeOf(ffn: Found, index: GraphIndex, constants: Constants) {
+  const join = residualJoinOf(ffn.output, index, constants);
+  if (!join) return { from: [ffn.input], to: [ffn.output] };
+  return { from: [ffn.input, join.stream], to: [ffn.output, join.output, join.node.outputs[0]] };
 }
 
 /** Distinct stored tensors of an FFN. */
@@ -165,75 +163,100 @@ export function parametersOf(ffn: Ffn): number {
 
 function describe(
   region: Region,
-  [up, gate]: readonly [LinearMap, LinearMap | undefined],
   index: GraphIndex,
   constants: Constants,
   linears: ReturnType<typeof linearMaps>,
 ): Omit<Ffn, 'layer'> {
+  const [up, gate] = upAndGate(region, constants);
   const upBias = biasOf(up, index, constants);
   const gateBias = gate && biasOf(gate, index, constants);
   const downBias = biasOf(region.down, index, constants);
-  const weights: FfnWeight[] = [weightOf('w_in', up, true)];
-  if (upBias.operand)
-    weights.push({ ...upBias.operand, role: 'b_in', hiddenAxis: lastAxis(upBias.operand.source) });
-  if (gate) weights.push(weightOf('w_gate', gate, true));
-  if (gateBias?.operand) {
-    weights.push({ ...gateBias.operand, role: 'b_gate', hiddenAxis: lastAxis(gateBias.operand.source) });
-  }
-  weights.push(weightOf('w_out', region.down, false));
+  const weights: FfnWeight[] = [weightOf('w_in', up, true, region)];
+  if (upBias.operand) weights.push(vectorOf('b_in', upBias.operand, region));
+  if (gate) weights.push(weightOf('w_gate', gate, true, region));
+  if (gateBias?.operand) weights.push(vectorOf('b_gate', gateBias.operand, region));
+  weights.push(weightOf('w_out', region.down, false, region));
   if (downBias.operand) weights.push({ ...downBias.operand, role: 'b_out', hiddenAxis: null });
   const taken = new Set(weights.map((w) => `${w.node.index}:${w.input}`));
   const rest = region.vectors.filter((v) => !taken.has(`${v.node.index}:${v.input}`));
   rest.forEach((v, i) => {
-    weights.push({ ...v, role: `unit_${i}`, hiddenAxis: lastAxis(v.source) });
+    weights.push(vectorOf(`unit_${i}`, v, region));
   });
+  const [upValue, gateValue] = preActivations(region, upBias.value, gateBias?.value, constants);
   const residual = residualAddOf(downBias.value, index, constants);
   const attentionOutput = attentionOutputOf(downBias.value, region.down, index, constants, linears);
+  const channels = new Map([...region.axes].filter(([, axis]) => axis !== -1));
+  if (region.down.dataAxis !== -1) channels.set(downBias.value, region.down.dataAxis);
   return {
-    label: layerLabel([up.node, region.down.node], weights),
+    label: layerLabel([up.node, region.down.node], weights, up.node.inputs[up.dataInput], index),
     dModel: region.down.outSize,
     dFf: region.units,
-    gated: gate !== undefined,
+    gated: gateValue !== undefined,
     activation: activationOf(region, constants),
     weights,
     input: up.node.inputs[up.dataInput],
-    preActivation: upBias.value,
-    ...(gateBias && { gatePreActivation: gateBias.value }),
+    preActivation: upValue,
+    ...(gateValue !== undefined && { gatePreActivation: gateValue }),
     hidden: region.hidden,
     output: downBias.value,
     ...(attentionOutput !== undefined && { attentionOutput }),
     ...(residual && { residual }),
+    ...(channels.size > 0 && { featureAxes: channels }),
   };
 }
 
-function lastAxis(source: ConstantSource): number {
-  return source.dims.length - 1;
+function vectorOf(role: WeightRole, operand: Operand, region: Region): FfnWeight {
+  const { dims } = operand.source;
+  const hiddenAxis = dims.findIndex((d) => d !== 1);
+  const packed = region.halves !== undefined && dims[hiddenAxis] === 2 * region.units;
+  return { ...operand, role, hiddenAxis, ...(packed && { halves: 2 }) };
 }
 
-function weightOf(role: WeightRole, map: LinearMap, hiddenIsOutput: boolean): FfnWeight {
-  return { ...map.weight, role, hiddenAxis: hiddenIsOutput ? 1 - map.inAxis : map.inAxis };
+function weightOf(role: WeightRole, map: LinearMap, hiddenIsOutput: boolean, region: Region): FfnWeight {
+  const hiddenAxis = hiddenIsOutput ? 1 - map.inAxis : map.inAxis;
+  return { ...map.weight, role, hiddenAxis, ...(region.halves && hiddenIsOutput && { halves: 2 }) };
 }
 
-/**
- * Of two linear maps into the hidden units, the gate is the one that the activation bends before the two meet.
- * Undefined where both or neither are bent: then nothing tells them apart.
- */
-function upAndGate({ ups, nodes }: Region): readonly [LinearMap, LinearMap | undefined] | undefined {
-  const [first, second] = ups;
+/** Of two linear maps into the hidden units, the gate is the one that the activation bends. */
+function upAndGate(region: Region, constants: Constants): [LinearMap, LinearMap | undefined] {
+  const [first, second] = region.ups;
   if (!second) return [first, undefined];
-  // Which of the two each value of the region comes from: 1, 2, or 3 for both.
-  const from = new Map<string, number>([
-    [first.output, 1],
-    [second.output, 2],
-  ]);
-  const bent = [false, false];
-  for (const node of nodes) {
-    const mask = node.inputs.reduce((m, value) => m | (from.get(value) ?? 0), 0);
-    for (const output of node.outputs) from.set(output, mask);
-    if (isNonlinear(node.opType) && (mask === 1 || mask === 2)) bent[mask - 1] = true;
+  const [up] = gateLast([first.output, second.output], region, constants);
+  return up === first.output ? [first, second] : [second, first];
+}
+
+/** The values to compare units by: of the up projection and of the gate, or of the halves that are both. */
+function preActivations(
+  region: Region,
+  up: string,
+  gate: string | undefined,
+  constants: Constants,
+): readonly [string, string | undefined] {
+  return region.halves ? gateLast(region.halves, region, constants) : [up, gate];
+}
+
+function gateLast(
+  [first, second]: readonly [string, string],
+  region: Region,
+  constants: Constants,
+): readonly [string, string] {
+  return bends(first, region, constants) && !bends(second, region, constants)
+    ? [second, first]
+    : [first, second];
+}
+
+/** Whether a non-linear operator is met before the value is joined with another projection. */
+function bends(value: string, region: Region, constants: Constants): boolean {
+  const alone = new Set([value]);
+  for (const node of region.nodes) {
+    const fixed = (v: string) =>
+      v === '' || constants.sourceOf(v) !== undefined || constants.scalarOf(v) !== undefined;
+    if (!node.inputs.some((v) => alone.has(v))) continue;
+    if (isBinary(opOf(node)) && !node.inputs.every((v) => alone.has(v) || fixed(v))) continue;
+    if (isNonlinear(opOf(node))) return true;
+    for (const output of node.outputs) alone.add(output);
   }
-  if (bent[0] === bent[1]) return undefined;
-  return bent[0] ? [second, first] : [first, second];
+  return false;
 }
 
 /** The bias of a linear map (Gemm's C, or an Add that alone reads the output, views between) and the value after it. */
@@ -251,7 +274,7 @@ function biasOf(
     if (node.opType === 'Add' && input >= 0) {
       const other = 1 - input;
       const source = constants.sourceOf(node.inputs[other]);
-      if (source && isVectorOver(source.dims, map.outSize)) {
+      if (source && isVectorOver(source.dims, map.outSize, map.dataAxis)) {
         return { operand: { node, input: other, source }, value: node.outputs[0] };
       }
       break;
@@ -262,13 +285,19 @@ function biasOf(
   return { value: map.output };
 }
 
-function groupKey(ffn: Omit<Ffn, 'layer'>, region: Region, constants: Constants): string {
+function groupKey(
+  ffn: Pick<Ffn, 'weights' | 'dModel' | 'dFf' | 'gated'>,
+  region: Region,
+  constants: Constants,
+): string {
   const layout = ffn.weights
     .map(
       (w) =>
-        `${w.role}:${w.source.tensor.dataType}:${formatShape(w.source.dims)}:${w.source.transposed}:${w.hiddenAxis}`,
+        `${w.role}:${w.source.tensor.dataType}:${w.source.dataType}:${formatShape(w.source.dims)}:${w.source.transposed}:${w.hiddenAxis}`,
     )
     .join(',');
-  const scale = [...region.ups, region.down].map((m) => `${m.alpha}/${m.beta}`).join(',');
+  const scale = [...region.ups, region.down]
+    .map((m) => [m.alpha, m.beta, m.activation, m.scheme, m.dataAxis].join('/'))
+    .join(',');
   return [ffn.dModel, ffn.dFf, ffn.gated, regionSignature(region, constants), layout, scale].join(' · ');
 }

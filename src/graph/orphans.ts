@@ -12,7 +12,7 @@ export interface Orphans {
   readonly initializers: ReadonlySet<TensorInfo>;
 }
 
-const CONSTANT = new Set(['Constant', 'Identity', 'Transpose']);
+const CONSTANT = new Set(['Constant', 'Identity', 'Transpose', 'Cast']);
 /** Domains whose operators only compute; what a custom operator does cannot be known. */
 const KNOWN_DOMAINS = new Set(['', 'ai.onnx', 'ai.onnx.ml', 'com.microsoft']);
 const RANDOM = new Set([

@@ -5,41 +5,26 @@
  * holds when they flow only through element-wise operations (method.md, “Why it works at all”). So an FFN is found
  * by following values, never by a layer's name.
  *
- * Known limits: a split of one packed gate-and-up matrix, Conv 1×1 and nested graphs end the trace with a reason.
+ * Of each value the axis of its hidden units is known, counted from the end (−1, or the channels of a convolution),
+ * and its size: n, or 2n before one packed gate-and-up projection is cut in halves. A permutation of the n units then
+ * acts on both halves alike.
+ *
+ * Known limits: interleaved gate and up, and nested graphs, end the trace with a reason.
  */
 import type { NodeInfo } from '../onnx/types.ts';
 import { elementCount } from '../tensor/shape.ts';
 import type { Constants } from './constants.ts';
 import type { GraphIndex } from './index-graph.ts';
 import { isVectorOver, type LinearMap, type Operand } from './linear.ts';
-
-/** Element-wise operators of one data input that bend the hidden units: the sign of an activation. */
-const NONLINEAR = new Set([
-  'Relu', 'LeakyRelu', 'Elu', 'Selu', 'Celu', 'Gelu', 'Erf', 'Tanh', 'Sigmoid', 'HardSigmoid', 'HardSwish', 'Swish',
-  'Silu', 'Mish', 'Softplus', 'Softsign', 'ThresholdedRelu', 'PRelu', 'Exp', 'QuickGelu', 'FastGelu', 'BiasGelu', 'Clip',
-]); // biome-ignore format: a list reads best packed
-const UNARY = new Set([
-  ...NONLINEAR,
-  'Sqrt',
-  'Abs',
-  'Neg',
-  'Reciprocal',
-  'Cast',
-  'Identity',
-  'Dropout',
-  'Floor',
-]);
-const BINARY = new Set(['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Max', 'Min', 'PRelu']);
-const VIEW = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
-const NORM = new Set(['LayerNormalization', 'SimplifiedLayerNormalization', 'RMSNormalization']);
-const SHAPE_ONLY = new Set(['Shape', 'Size']);
-
-export function isNonlinear(opType: string): boolean {
-  return NONLINEAR.has(opType);
-}
-export function isView(opType: string): boolean {
-  return VIEW.has(opType) || opType === 'Identity' || opType === 'Cast' || opType === 'Dropout';
-}
+import { isBinary, isNonlinear, isNorm, isReshape, isShapeOnly, isUnary, opOf } from './operators.ts';
+import {
+  cutsInHalves,
+  fromEnd,
+  keepsLastAxis,
+  type Surroundings,
+  takesEverySecond,
+  transposed,
+} from './views.ts';
 
 /** What stands between the first and the last linear map of an FFN. */
 export interface Region {
@@ -53,27 +38,34 @@ export interface Region {
   /** Nodes of the region, in node order, without the linear maps. */
   readonly nodes: readonly NodeInfo[];
   readonly units: number;
+  /** The two halves of a packed gate-and-up projection, by value name, in node order. */
+  readonly halves?: readonly [string, string];
+  /** Axis of the hidden units in the values of the region, counted from the end. */
+  readonly axes: ReadonlyMap<string, number>;
 }
 
 export type Trace =
   | { readonly kind: 'ffn'; readonly region: Region }
   /** Looks like an FFN (an activation was met), but cannot be merged; `reason` completes “… because ”. */
-  | {
-      readonly kind: 'refused';
-      readonly start: LinearMap;
-      /** Linear maps into the same hidden units, as far as they were met. */
-      readonly ups: readonly LinearMap[];
-      readonly reason: string;
-    }
+  | { readonly kind: 'refused'; readonly ups: readonly LinearMap[]; readonly reason: string }
   /** Not an FFN at all. */
   | { readonly kind: 'other' };
 
 class Refusal extends Error {
   readonly at: NodeInfo | undefined;
-  constructor(reason: string, at?: NodeInfo) {
+  /** Worth a sentence although no activation was met yet. */
+  readonly sure: boolean;
+  constructor(reason: string, at?: NodeInfo, sure = false) {
     super(reason);
     this.at = at;
+    this.sure = sure;
   }
+}
+
+/** Where the hidden units of a value are, and how many entries they take. */
+interface Place {
+  readonly axis: number;
+  readonly size: number;
 }
 
 /** Follows the outputs of `start` until every path ends in one linear map, or one path cannot be followed. */
@@ -83,133 +75,255 @@ export function traceRegion(
   constants: Constants,
   linears: ReadonlyMap<NodeInfo, LinearMap>,
 ): Trace {
-  const units = start.outSize;
-  const region = new Set<string>([start.output]);
-  const queue = [start.output];
-  const ups = new Map<NodeInfo, LinearMap>([[start.node, start]]);
-  const nodes = new Map<NodeInfo, true>();
-  const vectors = new Map<string, Operand>();
-  let down: LinearMap | undefined;
-  let hidden = '';
-  let bent = false;
+  const tracer = new Tracer(start, index, constants, linears);
+  try {
+    tracer.run();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return error.sure ||
+      (tracer.bent && endsInLinear([...tracer.queue, ...(error.at?.outputs ?? [])], index, linears))
+      ? { kind: 'refused', ups: tracer.entries(), reason: error.message }
+      : { kind: 'other' };
+  }
+  const region = tracer.region();
+  return region ? { kind: 'ffn', region } : { kind: 'other' };
+}
 
-  const addVector = (node: NodeInfo, input: number): boolean => {
-    const source = constants.sourceOf(node.inputs[input]);
-    if (!source || !isVectorOver(source.dims, units)) return false;
-    vectors.set(`${node.index}:${input}`, { node, input, source });
-    return true;
-  };
-  const join = (value: string) => {
-    if (!region.has(value)) {
-      region.add(value);
-      queue.push(value);
+class Tracer {
+  readonly queue: string[] = [];
+  bent = false;
+  private readonly places = new Map<string, Place>();
+  private readonly ups = new Map<NodeInfo, LinearMap>();
+  private readonly nodes = new Map<NodeInfo, Place>();
+  private readonly vectors = new Map<string, Operand>();
+  private readonly halves: string[] = [];
+  private down: LinearMap | undefined;
+  private hidden = '';
+  private readonly around: Surroundings;
+
+  constructor(
+    private readonly start: LinearMap,
+    private readonly index: GraphIndex,
+    private readonly constants: Constants,
+    private readonly linears: ReadonlyMap<NodeInfo, LinearMap>,
+  ) {
+    this.around = { index, constants, width: (value) => this.places.get(value)?.size };
+    this.enter(start);
+  }
+
+  run(): void {
+    for (let head = 0; head < this.queue.length; head++) {
+      const value = this.queue[head];
+      if (this.index.outputs.has(value)) throw new Refusal('its hidden units are an output of the model');
+      for (const use of this.index.usesOf(value)) this.visit(value, use.node, use.input);
     }
-  };
-  /** Brings in the linear map that another operand of an element-wise node comes from. */
-  const joinFrom = (value: string, depth: number): boolean => {
-    if (region.has(value)) return true;
-    const node = index.producers.get(value);
-    if (!node || depth > 24) return false;
-    const linear = linears.get(node);
+    if (this.down && this.ups.size > 2) {
+      throw new Refusal(
+        `its hidden units come from ${this.ups.size} linear maps, where one or two are an FFN's`,
+      );
+    }
+    const size = this.places.get(this.hidden)?.size;
+    if (this.halves.length > 0 && (this.halves.length !== 2 || size !== this.units || this.ups.size > 1)) {
+      throw new Refusal('its hidden units are cut apart in a way that is not gate and up');
+    }
+  }
+
+  /** Linear maps into the hidden units, as far as they were met. */
+  entries(): LinearMap[] {
+    return [...this.ups.values()];
+  }
+
+  region(): Region | undefined {
+    const { down, hidden, start, index } = this;
+    if (!down || !this.bent || this.ups.has(down.node)) return undefined;
+    const byOrder = (a: { node: NodeInfo }, b: { node: NodeInfo }) =>
+      index.order(a.node) - index.order(b.node);
+    const [first, second] = this.halves;
+    return {
+      ups: [...this.ups.values()].sort(byOrder),
+      down,
+      hidden,
+      vectors: [...this.vectors.values()].sort(byOrder),
+      nodes: [...this.nodes.keys()].sort((a, b) => index.order(a) - index.order(b)),
+      units: second === undefined ? start.outSize : this.units,
+      ...(second !== undefined && { halves: [first, second] as const }),
+      axes: new Map([...this.places].map(([value, { axis }]) => [value, axis])),
+    };
+  }
+
+  /** Hidden units; known once a cut was met. */
+  private get units(): number {
+    return this.halves.length > 0 ? this.start.outSize / 2 : this.start.outSize;
+  }
+
+  private enter(map: LinearMap): void {
+    this.ups.set(map.node, map);
+    if (map.activation !== undefined) this.bent = true;
+    this.join(map.output, { axis: map.dataAxis, size: map.outSize });
+  }
+
+  private join(value: string, place: Place): void {
+    if (this.places.has(value)) return;
+    this.places.set(value, place);
+    this.queue.push(value);
+  }
+
+  private visit(value: string, node: NodeInfo, input: number): void {
+    if (input < 0) throw new Refusal('a nested graph reads its hidden units');
+    const op = opOf(node);
+    if (isShapeOnly(op)) return;
+    const place = this.places.get(value)!;
+    const linear = this.linears.get(node);
     if (linear) {
-      if (linear.outSize !== units) return false;
-      ups.set(node, linear);
-      join(linear.output);
-      return true;
+      this.leave(value, linear, input, place);
+      return;
     }
-    if (VIEW.has(node.opType) || UNARY.has(node.opType)) return joinFrom(node.inputs[0], depth + 1);
-    if (BINARY.has(node.opType)) {
-      const dynamic = node.inputs.filter((v) => v !== '' && !constants.sourceOf(v));
-      return dynamic.length > 0 && dynamic.every((v) => joinFrom(v, depth + 1));
+    const known = this.nodes.get(node);
+    if (known) {
+      if (known.axis !== place.axis || known.size !== place.size) {
+        throw new Refusal(`${node.opType} joins hidden units that lie in different places`);
+      }
+      return;
     }
-    return false;
-  };
-  const elementwise = (node: NodeInfo) => {
+    if (isUnary(op) || isBinary(op)) {
+      this.nodes.set(node, place);
+      if (isNonlinear(op)) this.bent = true;
+      this.elementwise(node, place);
+    } else if (isReshape(op) && input === 0) {
+      if (place.axis !== -1 || !keepsLastAxis(node, place.size, this.around))
+        throw new Refusal(`${node.opType} cuts its hidden units apart`);
+      this.pass(node, place);
+    } else if (op === 'Transpose') {
+      const axis = transposed(node, place.axis);
+      if (axis === undefined) throw new Refusal('Transpose reads its hidden units', node);
+      this.nodes.set(node, place);
+      this.join(node.outputs[0], { ...place, axis });
+    } else if ((op === 'Split' || op === 'Slice') && input === 0) {
+      this.cut(value, node, place);
+    } else if (isNorm(op) && input === 0 && this.isOverUnits(node, value, place)) {
+      for (let i = 1; i < node.inputs.length; i++) {
+        if (node.inputs[i] !== '' && !this.addVector(node, i, place))
+          throw new Refusal(`${node.opType} scales its hidden units by a value that is not a constant`);
+      }
+      this.pass(node, place);
+    } else {
+      throw new Refusal(`${node.opType} reads its hidden units`, node);
+    }
+  }
+
+  private pass(node: NodeInfo, place: Place): void {
+    this.nodes.set(node, place);
+    this.join(node.outputs[0], place);
+  }
+
+  private leave(value: string, linear: LinearMap, input: number, place: Place): void {
+    const { node } = linear;
+    if (linear.dataInput !== input || linear.inSize !== place.size || linear.dataAxis !== place.axis) {
+      throw new Refusal(
+        `its hidden units enter ${node.opType} with ${linear.inSize} inputs, not ${place.size}`,
+      );
+    }
+    if (this.down && this.down.node !== node) throw new Refusal('two linear maps read its hidden units');
+    if (this.down && this.hidden !== value)
+      throw new Refusal('its hidden units reach the last linear map in two ways');
+    this.down = linear;
+    this.hidden = value;
+  }
+
+  /** A packed gate-and-up projection may be cut in halves once. */
+  private cut(value: string, node: NodeInfo, place: Place): void {
+    if (place.axis === -1 && takesEverySecond(node, value, this.around)) {
+      throw new Refusal('its gate and up projections are interleaved in one matrix', node, true);
+    }
+    if (
+      place.axis !== -1 ||
+      place.size !== this.start.outSize ||
+      !cutsInHalves(node, place.size, this.around)
+    ) {
+      throw new Refusal(`${node.opType} cuts its hidden units apart`, node);
+    }
+    this.nodes.set(node, place);
+    for (const output of node.outputs) {
+      if (output === '') continue;
+      this.halves.push(output);
+      this.join(output, { axis: -1, size: place.size / 2 });
+    }
+    if (this.halves.length > 2) throw new Refusal(`${node.opType} cuts “${value}” apart once more`);
+  }
+
+  private elementwise(node: NodeInfo, place: Place): void {
     node.inputs.forEach((value, input) => {
-      if (value === '' || region.has(value)) return;
-      const source = constants.sourceOf(value);
+      if (value === '') return;
+      const other = this.places.get(value);
+      if (other) {
+        if (other.axis === place.axis && other.size === place.size) return;
+        throw new Refusal(`${node.opType} joins hidden units that lie in different places`);
+      }
+      const source = this.constants.sourceOf(value);
       if (source) {
-        if (elementCount(source.dims) === 1 || source.dims.at(-1) === 1) return;
-        if (addVector(node, input)) return;
+        const at = source.dims.length + place.axis;
+        if (elementCount(source.dims) === 1 || at < 0 || source.dims[at] === 1) return;
+        if (this.addVector(node, input, place)) return;
         throw new Refusal(
           `its hidden units meet a constant of shape [${source.dims.join(', ')}] in ${node.opType}`,
         );
       }
-      if (constants.scalarOf(value) !== undefined) return;
-      if (!joinFrom(value, 0)) {
+      if (this.isScalar(value, 0)) return;
+      if (!this.joinFrom(value, place, 0)) {
         throw new Refusal(
-          `its hidden units meet the value “${value}” in ${node.opType}, which is not made by a linear map of ${units} outputs`,
+          `its hidden units meet the value “${value}” in ${node.opType}, which is not made by a linear map of ${place.size} outputs`,
         );
       }
     });
-    join(node.outputs[0]);
-  };
-  const visit = (value: string, node: NodeInfo, input: number) => {
-    if (input < 0) throw new Refusal('a nested graph reads its hidden units');
-    if (SHAPE_ONLY.has(node.opType)) return;
-    const linear = linears.get(node);
-    if (linear) {
-      if (linear.dataInput !== input || linear.inSize !== units) {
-        throw new Refusal(`its hidden units enter ${node.opType} with ${linear.inSize} inputs, not ${units}`);
-      }
-      if (down && down.node !== linear.node) throw new Refusal('two linear maps read its hidden units');
-      if (down && hidden !== value)
-        throw new Refusal('its hidden units reach the last linear map in two ways');
-      down = linear;
-      hidden = value;
-      return;
-    }
-    if (nodes.has(node)) return;
-    if (UNARY.has(node.opType) || BINARY.has(node.opType)) {
-      nodes.set(node, true);
-      if (NONLINEAR.has(node.opType)) bent = true;
-      elementwise(node);
-    } else if (VIEW.has(node.opType) && input === 0) {
-      if (!keepsLastAxis(node, units, index, constants, region))
-        throw new Refusal(`${node.opType} cuts its hidden units apart`);
-      nodes.set(node, true);
-      join(node.outputs[0]);
-    } else if (NORM.has(node.opType) && input === 0 && isLastAxis(node)) {
-      for (let i = 1; i < node.inputs.length; i++) {
-        if (node.inputs[i] !== '' && !addVector(node, i))
-          throw new Refusal(`${node.opType} scales its hidden units by a value that is not a constant`);
-      }
-      nodes.set(node, true);
-      join(node.outputs[0]);
-    } else {
-      throw new Refusal(`${node.opType} reads its hidden units`, node);
-    }
-  };
+    this.join(node.outputs[0], place);
+  }
 
-  try {
-    for (let head = 0; head < queue.length; head++) {
-      const value = queue[head];
-      if (index.outputs.has(value)) throw new Refusal('its hidden units are an output of the model');
-      for (const use of index.usesOf(value)) visit(value, use.node, use.input);
+  private addVector(node: NodeInfo, input: number, { axis, size }: Place): boolean {
+    const source = this.constants.sourceOf(node.inputs[input]);
+    if (!source || !isVectorOver(source.dims, size, axis)) return false;
+    this.vectors.set(`${node.index}:${input}`, { node, input, source });
+    return true;
+  }
+
+  /** One number, computed from constants of one number each. */
+  private isScalar(value: string, depth: number): boolean {
+    if (this.constants.scalarOf(value) !== undefined) return true;
+    const source = this.constants.sourceOf(value);
+    if (source) return elementCount(source.dims) === 1;
+    const node = this.index.producers.get(value);
+    if (!node || depth > 6) return false;
+    const op = opOf(node);
+    return (isUnary(op) || isBinary(op)) && node.inputs.every((v) => v === '' || this.isScalar(v, depth + 1));
+  }
+
+  /** Brings in the linear map that another operand of an element-wise node comes from. */
+  private joinFrom(value: string, place: Place, depth: number): boolean {
+    if (this.places.has(value)) return true;
+    const node = this.index.producers.get(value);
+    if (!node || depth > 24) return false;
+    const linear = this.linears.get(node);
+    if (linear) {
+      if (linear.outSize !== place.size) return false;
+      this.enter(linear);
+      return true;
     }
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return bent && endsInLinear([...queue, ...(error.at?.outputs ?? [])], index, linears)
-      ? { kind: 'refused', start, ups: [...ups.values()], reason: error.message }
-      : { kind: 'other' };
+    const op = opOf(node);
+    if (isReshape(op) || isUnary(op) || op === 'Transpose')
+      return this.joinFrom(node.inputs[0], place, depth + 1);
+    // The other half of the same projection joins when its cut is visited.
+    if (op === 'Split' || op === 'Slice') return this.places.has(node.inputs[0]);
+    if (isBinary(op)) {
+      const computed = node.inputs.filter(
+        (v) => v !== '' && !this.constants.sourceOf(v) && !this.isScalar(v, 0),
+      );
+      return computed.length > 0 && computed.every((v) => this.joinFrom(v, place, depth + 1));
+    }
+    return false;
   }
-  if (!down || !bent || ups.has(down.node)) return { kind: 'other' };
-  if (ups.size > 2) {
-    const reason = `${ups.size} linear maps feed its hidden units`;
-    return { kind: 'refused', start, ups: [...ups.values()], reason };
+
+  private isOverUnits(node: NodeInfo, value: string, { axis }: Place): boolean {
+    return axis === -1 && fromEnd(node.attributes.get('axis')?.i ?? -1, value, this.index) === -1;
   }
-  const byOrder = (a: { node: NodeInfo }, b: { node: NodeInfo }) => index.order(a.node) - index.order(b.node);
-  return {
-    kind: 'ffn',
-    region: {
-      ups: [...ups.values()].sort(byOrder),
-      down,
-      hidden,
-      vectors: [...vectors.values()].sort(byOrder),
-      nodes: [...nodes.keys()].sort((a, b) => index.order(a) - index.order(b)),
-      units,
-    },
-  };
 }
 
 /** True where some value of the region, or what ended it, enters a linear map: only then is a refusal worth a sentence. */
@@ -219,77 +333,4 @@ function endsInLinear(
   linears: ReadonlyMap<NodeInfo, LinearMap>,
 ): boolean {
   return values.some((v) => index.usesOf(v).some((u) => linears.has(u.node)));
-}
-
-function isLastAxis(node: NodeInfo): boolean {
-  return (node.attributes.get('axis')?.i ?? -1) === -1;
-}
-
-/**
- * Whether a view keeps the hidden units as its last axis. A row-major reshape does exactly when its last
- * dimension stays `units`: read from the shape operand, else from the recorded shape, else from the consumer
- * (a linear map contracts exactly `units`, so nothing else could run).
- */
-function keepsLastAxis(
-  node: NodeInfo,
-  units: number,
-  index: GraphIndex,
-  constants: Constants,
-  region: ReadonlySet<string>,
-): boolean {
-  const output = node.outputs[0];
-  if (node.opType === 'Squeeze' || node.opType === 'Unsqueeze') {
-    const axes =
-      node.attributes.get('axes')?.ints ?? (node.inputs[1] ? constants.intsOf(node.inputs[1]) : undefined);
-    if (axes === undefined || units < 2) return false;
-    // An axis of more than one entry cannot be squeezed; a new last axis would take the hidden units' place.
-    return node.opType === 'Squeeze' || axes.every((axis) => axis === 0 || axis < -1);
-  }
-  if (node.opType === 'Flatten') return true;
-  const last = lastOfShape(node.inputs[1], index, constants, region, units, 0);
-  if (last !== undefined && last !== -1) return last === units;
-  const recorded = index.valueInfos.get(output)?.dims?.at(-1);
-  if (typeof recorded === 'number') return recorded === units;
-  const uses = index.usesOf(output).filter((u) => !SHAPE_ONLY.has(u.node.opType));
-  return (
-    uses.length > 0 &&
-    uses.every((u) => u.input === 0 && (u.node.opType === 'MatMul' || u.node.opType === 'Gemm'))
-  );
-}
-
-/** The last entry of a shape value, where it can be told without running the model; −1 stands for “inferred”. */
-function lastOfShape(
-  value: string | undefined,
-  index: GraphIndex,
-  constants: Constants,
-  region: ReadonlySet<string>,
-  units: number,
-  depth: number,
-): number | undefined {
-  if (!value || depth > 12) return undefined;
-  const known = constants.intsOf(value);
-  if (known) return known.at(-1);
-  const node = index.producers.get(value);
-  if (!node) return undefined;
-  const follow = (v: string | undefined) => lastOfShape(v, index, constants, region, units, depth + 1);
-  switch (node.opType) {
-    case 'Concat':
-      return follow(node.inputs.at(-1));
-    case 'Unsqueeze':
-    case 'Squeeze':
-    case 'Cast':
-    case 'Identity':
-      return follow(node.inputs[0]);
-    case 'Shape':
-      return region.has(node.inputs[0]) && node.attributes.get('end') === undefined ? units : undefined;
-    case 'Slice': {
-      const start = constants.intsOf(node.inputs[1] ?? '')?.[0] ?? node.attributes.get('starts')?.ints?.[0];
-      const end = constants.intsOf(node.inputs[2] ?? '')?.[0] ?? node.attributes.get('ends')?.ints?.[0];
-      return start !== undefined && end !== undefined && end >= 1 << 30 ? follow(node.inputs[0]) : undefined;
-    }
-    case 'Gather':
-      return constants.intsOf(node.inputs[1])?.[0] === -1 ? follow(node.inputs[0]) : undefined;
-    default:
-      return undefined;
-  }
 }

@@ -8,7 +8,7 @@
  */
 import type { Ffn, FfnGroup, FfnSearch, WeightRole } from '../graph/ffn.ts';
 import { layerSpans } from '../graph/layers.ts';
-import { isView } from '../graph/region.ts';
+import { isView } from '../graph/operators.ts';
 import { isMovable, reroute } from '../graph/reroute.ts';
 import type { ModelEdits } from '../onnx/types.ts';
 import { elementCount } from '../tensor/shape.ts';

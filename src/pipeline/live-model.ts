@@ -9,6 +9,7 @@
  */
 import type { FfnGroup, FfnWeight, WeightRole } from '../graph/ffn.ts';
 import { liveName, type OpenBlock, planOpenGraph } from '../graph/open-graph.ts';
+import { weightShape } from '../graph/weights.ts';
 import type { FfnWeights, WeightMatrix } from '../merge/method.ts';
 import { readFloats, tensorBlob } from '../onnx/tensors.ts';
 import { composeOnnx } from '../onnx/writer.ts';
@@ -20,6 +21,7 @@ import type {
   Session,
   SessionFactory,
 } from '../runtime/session.ts';
+import { featuresLast } from './features.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
 
@@ -74,6 +76,7 @@ export class LiveModel {
   private readonly taps: ReadonlySet<string>;
   private readonly pinned: ReadonlyMap<string, PinnedTensor>;
   private readonly sessions: SessionFactory;
+  private readonly featureAxes: ReadonlyMap<string, number>;
 
   private constructor(
     opened: OpenedModel,
@@ -89,6 +92,8 @@ export class LiveModel {
     this.pinned = pinned;
     this.scoring = new LazyBlocks(opened, sessions, plan([]));
     this.tapped = new LazyBlocks(opened, sessions, plan(taps));
+    const ffns = opened.search.groups.flatMap((g) => g.ffns);
+    this.featureAxes = new Map(ffns.flatMap((f) => [...(f.featureAxes ?? [])]));
   }
 
   /**
@@ -122,7 +127,7 @@ export class LiveModel {
     const wanted = new Set(outputs);
     const made = await this.execute(feeds, wanted, options);
     for (const [name, value] of made) if (!wanted.has(name)) value.release();
-    return Object.fromEntries(outputs.map((name) => [name, made.get(name)!]));
+    return this.asked(outputs, made);
   }
 
   /** Runs the original on a batch and keeps what crosses between blocks; the caller releases both. */
@@ -132,7 +137,7 @@ export class LiveModel {
   ): Promise<{ kept: KeptValues; outputs: Record<string, OutputTensor> }> {
     const crossing = this.scoring.plans.flatMap((p) => p.crossing);
     const made = await this.execute(feeds, new Set([...outputs, ...crossing]), {});
-    const asked = Object.fromEntries(outputs.map((name) => [name, made.get(name)!]));
+    const asked = this.asked(outputs, made);
     for (const name of outputs) made.delete(name);
     return { kept: new KeptValues(made), outputs: asked };
   }
@@ -166,6 +171,20 @@ export class LiveModel {
     for (const pin of new Set(this.pinned.values())) pin.release();
     await this.scoring.release();
     await this.tapped.release();
+  }
+
+  /** The values asked for; features of convolutions are brought to the last axis, as everything else has them. */
+  private asked(
+    names: readonly string[],
+    made: ReadonlyMap<string, OutputTensor>,
+  ): Record<string, OutputTensor> {
+    return Object.fromEntries(
+      names.map((name) => {
+        const axis = this.featureAxes.get(name);
+        const value = made.get(name)!;
+        return [name, axis === undefined ? value : featuresLast(value, axis)];
+      }),
+    );
   }
 
   /** Runs the blocks that are needed; every value made is in the result, released by the caller. */
@@ -324,10 +343,9 @@ export function tapsOf(ffn: {
 }
 
 async function readWeight(opened: OpenedModel, weight: FfnWeight): Promise<WeightMatrix> {
-  const { tensor, transposed, dims } = weight.source;
+  const { tensor, transposed } = weight.source;
   const stored = await readFloats(opened.model, tensor);
-  const rows = dims.length === 2 ? dims[0] : 1;
-  const cols = dims.at(-1)!;
+  const { rows, cols } = weightShape(weight);
   return { weight, rows, cols, data: transposed ? transpose(stored, cols, rows) : stored };
 }
 

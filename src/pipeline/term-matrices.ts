@@ -6,7 +6,8 @@
  * not fit the memory set aside. Weights are taken a pair at a time, so that a large model's are never all in memory.
  */
 import { DataError } from '../data/errors.ts';
-import type { Ffn, FfnGroup, WeightRole } from '../graph/ffn.ts';
+import type { Ffn, FfnGroup } from '../graph/ffn.ts';
+import { type WeightRole, weightShape } from '../graph/weights.ts';
 import type { Matrix, Pair } from '../kernels/backend.ts';
 import type { FfnWeights } from '../merge/method.ts';
 import { type Correlation, createCorrelation } from '../similarity/correlation.ts';
@@ -141,6 +142,27 @@ function partsOf(weights: FfnWeights, term: WeightTerm) {
     const found = weights.get(role);
     if (!found) return [];
     const { data, rows, cols, weight } = found;
-    return [{ data, rows, cols, unitAxis: weight.hiddenAxis === 0 ? (0 as const) : (1 as const) }];
+    const { unitAxis, halves } = weightShape(weight);
+    const axis = unitAxis ?? 1;
+    return halves === 1 ? [{ data, rows, cols, unitAxis: axis }] : cutInTwo(data, rows, cols, axis);
+  });
+}
+
+/** The two matrices of a packed gate-and-up projection, which stand side by side on the axis of the units. */
+function cutInTwo(data: Float32Array, rows: number, cols: number, unitAxis: 0 | 1) {
+  if (unitAxis === 0) {
+    const middle = data.length / 2;
+    return [data.subarray(0, middle), data.subarray(middle)].map((part) => ({
+      data: part,
+      rows: rows / 2,
+      cols,
+      unitAxis,
+    }));
+  }
+  const half = cols / 2;
+  return [0, half].map((from) => {
+    const part = new Float32Array(rows * half);
+    for (let r = 0; r < rows; r++) part.set(data.subarray(r * cols + from, r * cols + from + half), r * half);
+    return { data: part, rows, cols: half, unitAxis };
   });
 }

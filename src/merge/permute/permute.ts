@@ -4,7 +4,7 @@
  * Rows of W_in (and W_gate) and entries of b_in follow the permutation, columns of W_out too; b_out has no hidden
  * axis and is only averaged.
  */
-import type { WeightRole } from '../../graph/ffn.ts';
+import { unitOrder, type WeightRole, weightShape } from '../../graph/weights.ts';
 import type { MergeInput, MergeMethod } from '../method.ts';
 
 export const permuteAndAverage: MergeMethod = {
@@ -23,12 +23,10 @@ export async function averageOf(input: MergeInput): Promise<Map<WeightRole, Floa
       const { data } = layer.get(role)!;
       return backend.upload(data, rows, cols);
     });
-    // A vector [1 × n] has its hidden units in the columns whatever its stored rank.
-    const axis = weight.source.dims.length === 2 && weight.hiddenAxis === 0 ? 0 : 1;
-    const order =
-      weight.hiddenAxis === null ? layers.map(() => null) : permutations.map((p) => p?.indices ?? null);
+    const { unitAxis, halves } = weightShape(weight);
+    const order = permutations.map((p) => (p && unitAxis !== null ? unitOrder(p.indices, halves) : null));
     try {
-      const out = await backend.permuteAverage(inputs, order, axis);
+      const out = await backend.permuteAverage(inputs, order, unitAxis ?? 1);
       merged.set(role, await backend.read(out));
       backend.release(out);
     } finally {

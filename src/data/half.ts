@@ -1,0 +1,28 @@
+/** Half precision (IEEE 754 binary16) as bits, for reading and feeding it where Float16Array is missing. */
+
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+export function fromHalf(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+}
+
+/** Rounds to nearest, ties to even; too large becomes infinite. */
+export function toHalf(value: number): number {
+  float[0] = value;
+  const sign = (bits[0] >>> 16) & 0x8000;
+  const magnitude = bits[0] & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    // Subnormal: a whole number of 2^-24; adding 0.5 ulp of f32 at 2^-1 rounds to it, ties to even.
+    float[0] = Math.abs(float[0]) + 0.5;
+    return sign | (bits[0] - 0x3f000000);
+  }
+  const odd = (magnitude >>> 13) & 1;
+  return sign | ((magnitude - 0x38000000 + 0xfff + odd) >>> 13);
+}
