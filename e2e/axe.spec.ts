@@ -4,6 +4,7 @@ import { expect, test } from '@playwright/test';
 import { launchStudio } from './studio.ts';
 
 test('no serious violation in the main states, light and dark', async () => {
+  test.setTimeout(300_000);
   const studio = await launchStudio({
     gpu: 'off',
     context: { colorScheme: 'light', reducedMotion: 'reduce' },
@@ -32,13 +33,36 @@ test('no serious violation in the main states, light and dark', async () => {
   try {
     await expect(root, 'follows the system').toHaveAttribute('data-theme', 'light');
     await check('before a model is open');
-    await studio.openSample('digits-vit');
+    await studio.openSample('shakespeare-gpt2');
     await check('with a model open');
     await studio.measure();
-    await studio.pickWindow(4, 5);
+    await page.getByRole('button', { name: 'Sweep all windows', exact: true }).click();
+    await page.getByRole('progressbar', { name: 'Progress', exact: true }).waitFor();
+    await checkTheme('while a job runs');
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    await expect(page.getByRole('status').filter({ hasText: 'Cancelled.' })).toBeVisible();
+    await studio.chooseMetric('Perplexity, strided');
+    await checkTheme('with a metric that has a setting');
+    await studio.chooseMetric('Perplexity');
+    await studio.sweep(2);
+    await check('with a sweep');
+    await studio.plan(1);
+    await check('with proposals');
+    await studio.pickLayers([1, 4, 5]);
+    await studio.pickWindow(7, 8);
+    await studio.merge({ method: 'random', seed: 2 });
+    await studio.evaluate();
     await studio.merge();
     await studio.evaluate();
+    await studio.compareOutputs({ prompt: 'ROMEO:', tokens: 12 });
+    await page.getByText('The chart as a table', { exact: true }).click();
     await check('after the whole job');
+    await studio.openSample('digits-vit');
+    await studio.pickWindow(0, 3);
+    await studio.merge();
+    await page.getByRole('button', { name: 'Compare outputs', exact: true }).click();
+    await page.getByRole('list', { name: 'Predictions on images', exact: true }).waitFor();
+    await check('with predictions on images');
     await expect(studio.pickWindow(0, 11)).rejects.toThrow('overlap');
     await check('with an error shown');
   } finally {

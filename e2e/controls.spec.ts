@@ -1,8 +1,9 @@
 /** Other reference layers than the first, on the sample that tells them apart. */
-import { expect, test } from '@playwright/test';
-import { launchStudio, type Studio } from './studio.ts';
+import { expect } from '@playwright/test';
+import type { Studio } from './studio.ts';
 import { relativeDifference } from './support/compare.ts';
 import { reference } from './support/fixtures.ts';
+import { test, tidy } from './support/shared-studio.ts';
 
 const truth = reference('shakespeare-gpt2');
 const [first, last] = truth.window;
@@ -14,12 +15,11 @@ const choices = [
 
 test.describe('the reference layer of shakespeare-gpt2', () => {
   let studio: Studio;
-  test.beforeAll(async () => {
-    studio = await launchStudio({ gpu: 'off' });
-    await studio.openSample('shakespeare-gpt2');
+  test.beforeAll(async ({ studioOf }) => {
+    studio = await studioOf('shakespeare-gpt2');
+    await tidy(studio, 'shakespeare-gpt2');
     await studio.pickWindow(first, last);
   });
-  test.afterAll(() => studio?.close());
 
   for (const { reference: choice, key } of choices) {
     test(`${key} costs what the reference says`, async () => {

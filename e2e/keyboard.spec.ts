@@ -1,6 +1,6 @@
-/** A window is picked, and a pick is given up, on the heatmap with the keyboard alone. */
-import { expect, test } from '@playwright/test';
-import { launchStudio } from './studio.ts';
+/** With the keyboard alone: picking on the heatmap, sweeping and proposing, and that every control can be reached. */
+import { expect, type Locator, test } from '@playwright/test';
+import { launchStudio, type Studio } from './studio.ts';
 
 test('a window is picked on the heatmap from the keyboard', async () => {
   const studio = await launchStudio({ gpu: 'off' });
@@ -47,6 +47,88 @@ test('a window is picked on the heatmap from the keyboard', async () => {
 
     await page.getByRole('button', { name: 'Remove window 2–4', exact: true }).press('Enter');
     await expect(picked).toHaveCount(0);
+  } finally {
+    await studio.close();
+  }
+});
+
+/** Presses Tab through the whole page; the controls that it never stops at, by their names. */
+async function unreached(studio: Studio): Promise<string[]> {
+  const { page } = studio;
+  await page.evaluate(() => {
+    (document.activeElement as HTMLElement | null)?.blur();
+    window.scrollTo(0, 0);
+    getSelection()?.removeAllRanges();
+  });
+  const stops = page.locator('[data-reached]');
+  for (let stop = 0; stop < 400; stop++) {
+    await page.keyboard.press('Tab');
+    const again = await page.evaluate(() => {
+      const element = document.activeElement;
+      if (!element || element === document.body || element.hasAttribute('data-reached')) return true;
+      element.setAttribute('data-reached', '');
+      return false;
+    });
+    if (again) break;
+  }
+  expect(await stops.count()).toBeGreaterThan(20);
+  return page.evaluate(() => {
+    const controls = document.querySelectorAll<HTMLElement>(
+      'a[href], button, input, select, textarea, summary, [role=button], [role=grid], [onclick]',
+    );
+    return [...controls]
+      .filter((control) => {
+        if (!control.checkVisibility({ visibilityProperty: true }) || control.matches(':disabled'))
+          return false;
+        if (control.matches('[data-reached]') || control.querySelector('[data-reached]')) return false;
+        // One radio of a group is its stop; the arrow keys go on from there.
+        const radios = control.matches('[type=radio]')
+          ? control.closest('[role=radiogroup], fieldset')
+          : null;
+        return !radios?.querySelector('[data-reached]');
+      })
+      .map((control) => control.getAttribute('aria-label') ?? control.textContent ?? control.outerHTML);
+  });
+}
+
+test('sweeps, proposes and compares from the keyboard, and reaches every control', async () => {
+  test.setTimeout(240_000);
+  const studio = await launchStudio({ gpu: 'off' });
+  try {
+    const { page } = studio;
+    const main = page.getByRole('main');
+    const type = async (label: string, value: string) => {
+      await page.getByLabel(label, { exact: true }).focus();
+      await page.keyboard.press('ControlOrMeta+a');
+      await page.keyboard.type(value);
+    };
+    /** Enter in a field starts what the field is for; waits for what comes of it. */
+    const enter = async (result: Locator) => {
+      await page.keyboard.press('Enter');
+      await expect(result).toBeVisible({ timeout: 120_000 });
+      await expect(main).not.toHaveAttribute('aria-busy', 'true', { timeout: 120_000 });
+    };
+    await studio.openSample('shakespeare-gpt2');
+    await studio.measure();
+    await type('Narrowest window', '2');
+    await type('Widest window', '2');
+    const results = page.getByRole('table', { name: 'Sweep results', exact: true });
+    await enter(results);
+    await expect(results.getByRole('rowheader')).toHaveCount(11);
+    await page.getByRole('button', { name: 'Pick window 4–5', exact: true }).press('Enter');
+    await expect(page.getByRole('button', { name: 'Remove window 4–5', exact: true })).toBeVisible();
+    await type('FFNs to remove', '1');
+    const plan = page.getByRole('button', { name: 'Use plan 1–2', exact: true });
+    await enter(plan);
+    await plan.press('Enter');
+    await expect(page.getByRole('button', { name: 'Remove window 1–2', exact: true })).toBeVisible();
+    await page.getByRole('button', { name: 'Merge', exact: true }).press('Enter');
+    await expect(page.getByRole('group', { name: 'Merge result', exact: true })).toBeVisible();
+    await studio.evaluate();
+    await type('Tokens to write', '8');
+    await enter(page.getByLabel('Merged text', { exact: true }).filter({ hasText: /\S/ }));
+    expect(await studio.errors()).toEqual([]);
+    expect(await unreached(studio)).toEqual([]);
   } finally {
     await studio.close();
   }

@@ -1,13 +1,13 @@
 /** Every metric that the page shows for a variant, computed again in onnxruntime-node from the downloaded file. */
 import { join } from 'node:path';
-import { expect, test } from '@playwright/test';
-import { launchStudio, type Studio } from './studio.ts';
+import { expect } from '@playwright/test';
+import type { Studio } from './studio.ts';
 import { relativeDifference } from './support/compare.ts';
-import { contextLength, dynamoModel, reference, type SampleName } from './support/fixtures.ts';
-import { divergence, scoreFile, stridedPerplexity, tokenAccuracy } from './support/oracle.ts';
+import { contextLength, dynamoModel, reference, type SampleName, sampleNames } from './support/fixtures.ts';
+import { divergence, stridedPerplexity, tokenAccuracy } from './support/oracle.ts';
 import { scratchFolder } from './support/scratch.ts';
+import { test, tidy } from './support/shared-studio.ts';
 
-const stride = 64;
 const chunks = 64;
 
 interface Case {
@@ -15,75 +15,57 @@ interface Case {
   readonly metric: string;
   readonly stride?: number;
   readonly samples: number;
-  /** Of a file; of the original beside itself where a metric compares with it. */
+  /** Of a file; beside the original where the metric compares with that. */
   score(path: string): Promise<number>;
 }
 
-function casesOf(name: SampleName, shared: readonly Omit<Case, 'name'>[], outputs: number): Case[] {
-  const original = dynamoModel(name);
-  const compared = [
-    {
-      metric: 'KL from the original',
-      samples: outputs,
-      score: async (path: string) => (await divergence(original, path, name)).kl,
-    },
-    {
-      metric: 'Top-1 agreement with the original',
-      samples: outputs,
-      score: async (path: string) => (await divergence(original, path, name)).agreement,
-    },
-  ];
-  return [...shared, ...compared].map((part) => ({ ...part, name }));
+function kl(name: SampleName, samples: number): Case {
+  const score = async (path: string) => (await divergence(dynamoModel(name), path, name)).kl;
+  return { name, metric: 'KL from the original', samples, score };
 }
 
 const text = 'shakespeare-gpt2';
-const images = 'digits-vit';
+const cases: readonly Case[] = [
+  {
+    name: text,
+    metric: 'Perplexity, strided',
+    stride: 64,
+    samples: chunks * contextLength - 1,
+    score: (path) => stridedPerplexity(path, text, 64),
+  },
+  {
+    name: text,
+    metric: 'Token accuracy',
+    samples: chunks * (contextLength - 1),
+    score: (path) => tokenAccuracy(path, text),
+  },
+  kl(text, chunks * contextLength),
+  {
+    name: text,
+    metric: 'Top-1 agreement with the original',
+    samples: chunks * contextLength,
+    score: async (path) => (await divergence(dynamoModel(text), path, text)).agreement,
+  },
+  kl('digits-vit', 1000),
+];
 
-const cases = new Map<SampleName, Case[]>([
-  [
-    text,
-    casesOf(
-      text,
-      [
-        {
-          metric: 'Perplexity, strided',
-          stride,
-          samples: chunks * contextLength - 1,
-          score: (path) => stridedPerplexity(path, text, stride),
-        },
-        {
-          metric: 'Token accuracy',
-          samples: chunks * (contextLength - 1),
-          score: (path) => tokenAccuracy(path, text),
-        },
-      ],
-      chunks * contextLength,
-    ),
-  ],
-  [
-    images,
-    casesOf(images, [{ metric: 'Accuracy', samples: 1000, score: (path) => scoreFile(path, images) }], 1000),
-  ],
-]);
-
-for (const [name, metrics] of cases) {
+for (const name of sampleNames) {
   test.describe(`the metrics of ${name}`, () => {
     const merged = join(scratchFolder(), `${name}.onnx`);
     let studio: Studio;
 
-    test.beforeAll(async () => {
+    test.beforeAll(async ({ studioOf }) => {
       const [first, last] = reference(name).window;
-      studio = await launchStudio({ gpu: 'off' });
-      await studio.openSample(name);
+      studio = await studioOf(name);
+      await tidy(studio, name);
       await studio.pickWindow(first, last);
       await studio.merge();
       await studio.download(merged);
     });
-    test.afterAll(() => studio?.close());
 
-    for (const { metric, stride: moved, samples, score } of metrics) {
+    for (const { metric, stride, samples, score } of cases.filter((metric) => metric.name === name)) {
       test(metric, async () => {
-        await studio.chooseMetric(metric, moved === undefined ? {} : { stride: moved });
+        await studio.chooseMetric(metric, stride === undefined ? {} : { stride });
         const shown = await studio.evaluate();
         expect(shown.metric).toContain(metric.toLowerCase());
         expect(shown.samples).toBe(samples);

@@ -1,25 +1,27 @@
 /** Proposals of several small groups, and asking for a size. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from '@playwright/test';
-import { launchStudio, type PlanRow, type Studio } from './studio.ts';
+import { expect } from '@playwright/test';
+import type { PlanRow, Studio } from './studio.ts';
 import { relativeDifference } from './support/compare.ts';
 import { dynamoModel, reference } from './support/fixtures.ts';
 import { scoreFile } from './support/oracle.ts';
 import { scratchFolder } from './support/scratch.ts';
+import { test, tidy } from './support/shared-studio.ts';
 
 const name = 'shakespeare-gpt2';
 const removed = 4;
 
 test.describe
   .serial(`the plan of ${name}`, () => {
+    // Windows of up to four layers are swept, and proposals scored whole.
+    test.setTimeout(300_000);
     let studio: Studio;
     let plans: PlanRow[];
-    test.beforeAll(async () => {
-      studio = await launchStudio({ gpu: 'off' });
-      await studio.openSample(name);
+    test.beforeAll(async ({ studioOf }) => {
+      studio = await studioOf(name);
+      await tidy(studio, name);
     });
-    test.afterAll(() => studio?.close());
 
     test('proposes disjoint groups that remove as many FFNs as asked, best first', async () => {
       plans = await studio.plan(removed);

@@ -1,7 +1,8 @@
 /** The alignment score with weight directions beside the paper's own, on two windows of the sample that tells them apart. */
-import { expect, test } from '@playwright/test';
-import { launchStudio, type Studio } from './studio.ts';
+import { expect } from '@playwright/test';
+import type { Studio } from './studio.ts';
 import { relativeDifference } from './support/compare.ts';
+import { test, tidy } from './support/shared-studio.ts';
 
 const cases = [
   { first: 3, last: 6, paper: 5.424, combined: 5.36 },
@@ -10,11 +11,10 @@ const cases = [
 
 test.describe('the alignment scores of shakespeare-gpt2', () => {
   let studio: Studio;
-  test.beforeAll(async () => {
-    studio = await launchStudio({ gpu: 'off' });
-    await studio.openSample('shakespeare-gpt2');
+  test.beforeAll(async ({ studioOf }) => {
+    studio = await studioOf('shakespeare-gpt2');
+    await tidy(studio, 'shakespeare-gpt2');
   });
-  test.afterAll(() => studio?.close());
 
   for (const { first, last, paper, combined } of cases) {
     test(`weight directions make window ${first}–${last} better`, async () => {

@@ -38,14 +38,33 @@ async function takeStates(studio: Studio, take: (state: string) => Promise<void>
   await page.getByRole('button', { name: 'Show as table', exact: true }).click();
   await take('8-table');
   await page.getByRole('button', { name: 'Show as table', exact: true }).click();
+  await studio.fillSweep(2, 3);
+  await page.getByRole('button', { name: 'Sweep all windows', exact: true }).click();
+  await page.getByRole('table', { name: 'Sweep results', exact: true }).waitFor();
+  await take('9-sweeping');
+  await studio.sweepRange(2, 3);
+  await take('10-swept');
+  await studio.plan(3);
+  await take('11-planned');
   await studio.pickWindow(first, last);
-  await take('9-picked');
+  await take('12-picked');
   await studio.merge();
-  await take('10-merged');
+  await take('13-merged');
   await studio.evaluate();
-  await take('11-compared');
+  await take('14-compared');
+  await studio.runBaselines();
+  await studio.compareOutputs({ prompt: 'ROMEO:', tokens: 200 });
+  await take('15-baselines-and-outputs');
+  await studio.useBestOfSize(20);
+  await take('16-best-of-size');
   await studio.download(join(scratch, 'merged.onnx'));
-  await take('12-downloaded');
+  await take('17-downloaded');
+  await studio.openSample('digits-vit');
+  await studio.pickLayers([0, 2, 3]);
+  await studio.merge({ score: 'combined' });
+  await page.getByRole('button', { name: 'Compare outputs', exact: true }).click();
+  await page.getByRole('list', { name: 'Predictions on images', exact: true }).waitFor();
+  await take('18-images');
 }
 
 mkdirSync(folder, { recursive: true });

@@ -235,13 +235,18 @@ export class Studio extends PageDriver {
   }
 
   async merge(options: MergeOptions = {}): Promise<Saved> {
+    await this.chooseMerge(options);
+    await this.job(() => this.button('Merge').click());
+    return this.#mergeResult();
+  }
+
+  /** Only the choices, which sweeps and plans use too. */
+  async chooseMerge(options: MergeOptions = {}): Promise<void> {
     const { method = 'permute', reference, score, seed } = options;
     await this.choose('Method', methodNames[method]);
     await this.#chooseReference(reference);
     await this.#chooseScore(score);
     if (seed !== undefined) await this.fill('Random seed', seed);
-    await this.job(() => this.button('Merge').click());
-    return this.#mergeResult();
   }
 
   /** With the metric chosen, on the report split; `samples` are scored tokens or images. */

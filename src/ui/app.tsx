@@ -19,6 +19,7 @@ import './styles/controls.css';
 import './styles/layout.css';
 import './styles/open.css';
 import './styles/see.css';
+import './styles/ranked.css';
 import './styles/sweep.css';
 import './styles/results.css';
 import './styles/compare.css';
