@@ -10,6 +10,7 @@ import type { FfnGroup, FfnSearch, FfnWeight, WeightRole } from '../graph/ffn.ts
 import { asInputs, orphans } from '../graph/orphans.ts';
 import type { ModelEdits, NewTensor, NodeInfo, TensorInfo } from '../onnx/types.ts';
 import { isFloatType, rawByteLength } from '../tensor/dtype.ts';
+import { transpose } from '../tensor/matrix.ts';
 import { elementCount } from '../tensor/shape.ts';
 
 /** One merged FFN: the layers that share it. */
@@ -47,7 +48,7 @@ export function tieFfns(search: FfnSearch, tied: readonly TiedFfn[]): WriteBack 
     for (const anchor of ffns[0].weights) {
       const members = ffns.map((f) => f.weights.find((w) => w.role === anchor.role)!);
       const value = values?.get(anchor.role);
-      const { tensor, transposed } = anchor.source;
+      const { tensor, transposed, dims } = anchor.source;
       const mine = new Set(members.map((m) => `${m.node.index}:${m.input}`));
       const anchorValue = anchor.node.inputs[anchor.input];
       if (readOnlyBy(search, anchorValue, mine)) {
@@ -55,7 +56,12 @@ export function tieFfns(search: FfnSearch, tied: readonly TiedFfn[]): WriteBack 
         if (value)
           tensors.set(
             tensor,
-            newTensor(tensor.name, tensor, transposed ? transpose(value, anchor) : value, tensor.dims),
+            newTensor(
+              tensor.name,
+              tensor,
+              transposed ? transpose(value, dims[0], dims[1]) : value,
+              tensor.dims,
+            ),
           );
         continue;
       }
@@ -116,14 +122,6 @@ function newTensor(name: string, like: TensorInfo, values: Float32Array, dims: r
     throw new RangeError(`The merged values of “${name}” do not fit its shape.`);
   }
   return { name, dataType: like.dataType, dims, data };
-}
-
-/** From the shape that the node sees back to the stored one. */
-function transpose(value: Float32Array, weight: FfnWeight): Float32Array {
-  const [rows, cols] = weight.source.dims;
-  const out = new Float32Array(value.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * rows + r] = value[r * cols + c];
-  return out;
 }
 
 function uniqueName(search: FfnSearch, wanted: string): string {

@@ -21,6 +21,7 @@ import type {
   Session,
   SessionFactory,
 } from '../runtime/session.ts';
+import { transpose } from '../tensor/matrix.ts';
 import { featuresLast } from './features.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
@@ -347,11 +348,4 @@ async function readWeight(opened: OpenedModel, weight: FfnWeight): Promise<Weigh
   const stored = await readFloats(opened.model, tensor);
   const { rows, cols } = weightShape(weight);
   return { weight, rows, cols, data: transposed ? transpose(stored, cols, rows) : stored };
-}
-
-/** [rows × cols] to [cols × rows]. */
-function transpose(values: Float32Array, rows: number, cols: number): Float32Array {
-  const out = new Float32Array(values.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * rows + r] = values[r * cols + c];
-  return out;
 }

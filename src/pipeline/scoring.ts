@@ -73,11 +73,6 @@ export class Scorer {
     };
   }
 
-  /** The score of a variant where it is known already. */
-  known(split: SplitName, choice: MetricChoice, key: string): Scored | undefined {
-    return this.scores.get(this.keyOf(split, choice, key));
-  }
-
   release(): void {
     for (const kept of this.kept.values()) kept.release();
     this.kept.clear();

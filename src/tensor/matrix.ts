@@ -1,24 +1,12 @@
 /**
- * A row-major f32 matrix in CPU memory.
+ * Row-major f32 matrices in CPU memory, as plain arrays.
  *
- * Why: statistics, weights and correlations all are matrices; the kernels know nothing of layers.
+ * Why: weights are stored the one way round or the other; reading them and writing them back turns them.
  */
-export interface CpuMatrix {
-  readonly rows: number;
-  readonly cols: number;
-  /** Row-major, length rows × cols. */
-  readonly data: Float32Array;
-}
 
-/**
- * Wraps an array as a matrix without copying.
- * @throws RangeError where the length is not rows × cols.
- */
-export function cpuMatrix(data: Float32Array, rows: number, cols: number): CpuMatrix {
-  if (data.length !== rows * cols) {
-    throw new RangeError(
-      `A matrix of ${rows}×${cols} needs ${rows * cols} values; ${data.length} were given.`,
-    );
-  }
-  return { rows, cols, data };
+/** [rows × cols] to [cols × rows], a new array. */
+export function transpose(values: Float32Array, rows: number, cols: number): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * rows + r] = values[r * cols + c];
+  return out;
 }

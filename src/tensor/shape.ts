@@ -21,8 +21,3 @@ export function elementCount(dims: readonly number[]): number {
 export function formatShape(dims: readonly (number | string | null)[]): string {
   return dims.length === 0 ? 'scalar' : dims.map((d) => d ?? '?').join('×');
 }
-
-/** Product of all but the last dimension: the rows of a tensor seen as a matrix [rows, lastDim]. */
-export function leadingRows(dims: readonly number[]): number {
-  return elementCount(dims.slice(0, -1));
-}
