@@ -6,6 +6,7 @@
  * every split has all of them. Without any labels, models can only be compared with each other.
  */
 import { DataType } from '../tensor/dtype.ts';
+import { toHalf } from '../tensor/half.ts';
 import type { Batch, Dataset } from './dataset.ts';
 import type { ImageDecoder } from './decode.ts';
 import { digestOf } from './digest.ts';
@@ -19,7 +20,6 @@ import {
   splitOf,
   splitOfFolder,
 } from './files.ts';
-import { toHalf } from './half.ts';
 import { readArray } from './image-arrays.ts';
 import { readPictures } from './image-files.ts';
 import { type ImageInput, type ImageItem, type ImageShape, shapeOf } from './image-item.ts';

@@ -4,9 +4,10 @@
  * Half precision (`<f2`) is widened to f32. Source: the NumPy enhancement proposal for the format (NEP 1). Known limits: little-endian, C order; no objects,
  * no structured types, no complex numbers.
  */
+
+import { fromHalf } from '../tensor/half.ts';
 import { elementCount } from '../tensor/shape.ts';
 import { DataError } from './errors.ts';
-import { fromHalf } from './half.ts';
 
 export interface NpyArray {
   /** As the file says it, e.g. `<f4`. */

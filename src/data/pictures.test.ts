@@ -2,10 +2,10 @@
 import { encode } from 'fast-png';
 import { describe, expect, test } from 'vitest';
 import { DataType } from '../tensor/dtype.ts';
+import { fromHalf } from '../tensor/half.ts';
 import reference from '../testing/fixtures/pictures/pictures.json' with { type: 'json' };
 import { decodePng, formatOf, type ImageDecoder, pngSize, toChannels } from './decode.ts';
 import type { NamedBlob } from './files.ts';
-import { fromHalf } from './half.ts';
 import { createImageDataset, type ImageSources } from './images.ts';
 
 const bytesOf = (base64: string) => new Uint8Array(Buffer.from(base64, 'base64'));

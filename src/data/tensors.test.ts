@@ -1,8 +1,8 @@
 /** Tensors by input name: what fits is fed as it is, what does not is named with its shape. */
 import { describe, expect, test } from 'vitest';
 import { DataType } from '../tensor/dtype.ts';
+import { fromHalf, toHalf } from '../tensor/half.ts';
 import { SPLITS } from './files.ts';
-import { fromHalf, toHalf } from './half.ts';
 import { createTensorDataset, missingInputs, type TensorInput } from './tensors.ts';
 
 type Data = Uint8Array | Int32Array | Float32Array | Float64Array | BigInt64Array;

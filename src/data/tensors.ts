@@ -11,12 +11,12 @@
 
 import type { HostTensor } from '../runtime/session.ts';
 import { DataType, dataTypeName } from '../tensor/dtype.ts';
+import { toHalf } from '../tensor/half.ts';
 import { formatShape } from '../tensor/shape.ts';
 import type { Batch, Dataset, Feeds } from './dataset.ts';
 import { digestOf } from './digest.ts';
 import { DataError } from './errors.ts';
 import { type NamedBlob, SPLITS, type SplitName, splitOf } from './files.ts';
-import { toHalf } from './half.ts';
 import { type NpyArray, parseNpy } from './npy.ts';
 import { splitItems } from './split.ts';
 

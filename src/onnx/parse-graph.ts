@@ -2,7 +2,7 @@
  * GraphProto, NodeProto and AttributeProto, which contain one another (the bodies of If, Loop and Scan).
  *
  * Known limits: sparse tensors, lists of tensors or graphs, and type attributes are stepped over (and kept by the
- * writer); `overload`, doc strings and metadata are not read.
+ * writer); doc strings and metadata are not read.
  */
 
 import type { FieldSpan, Layout } from './layout.ts';
@@ -70,7 +70,7 @@ export function* parseGraph(c: WireCursor, parent: Frame, depth: number, layout:
   return graph;
 }
 
-function* parseNode(
+export function* parseNode(
   c: WireCursor,
   parent: Frame,
   index: number,
@@ -81,6 +81,7 @@ function* parseNode(
   let name = '';
   let opType = '';
   let domain = '';
+  let overload = '';
   const inputs: string[] = [];
   const outputs: string[] = [];
   let attributes: Map<string, AttributeInfo> | undefined;
@@ -94,7 +95,7 @@ function* parseNode(
       attributes ??= new Map();
       if (attributes.has(attribute.name)) throw twice(`the attribute "${attribute.name}"`, frame, start);
       attributes.set(attribute.name, attribute);
-    } else if (field === 1 || field === 2 || field === 3 || field === 4 || field === 7) {
+    } else if ((field >= 1 && field <= 4) || field === 7 || field === 8) {
       const body = c.pos;
       if (c.textMissing(frame)) yield;
       const text = c.text(frame);
@@ -104,7 +105,8 @@ function* parseNode(
       } else if (field === 2) outputs.push(text);
       else if (field === 3) name = text;
       else if (field === 4) opType = text;
-      else domain = normalDomain(text);
+      else if (field === 7) domain = normalDomain(text);
+      else overload = text;
     } else c.skip(frame);
   }
   const node: NodeInfo = {
@@ -112,6 +114,7 @@ function* parseNode(
     name,
     opType,
     domain,
+    ...(overload !== '' && { overload }),
     inputs,
     outputs,
     attributes: attributes ?? NO_ATTRIBUTES,
@@ -122,7 +125,12 @@ function* parseNode(
   return node;
 }
 
-function* parseAttribute(c: WireCursor, parent: Frame, depth: number, layout: Layout): Step<AttributeInfo> {
+export function* parseAttribute(
+  c: WireCursor,
+  parent: Frame,
+  depth: number,
+  layout: Layout,
+): Step<AttributeInfo> {
   const frame = c.enter(parent, 'an attribute', 4);
   const a: Mutable<AttributeInfo> = { name: '', type: 0 };
   const floats: number[] = [];
@@ -173,6 +181,10 @@ function* parseAttribute(c: WireCursor, parent: Frame, depth: number, layout: La
       case 20:
         c.expect(Wire.varint, frame);
         a.type = c.int32(frame);
+        break;
+      case 21:
+        if (c.textMissing(frame)) yield;
+        a.refersTo = c.text(frame);
         break;
       default:
         c.skip(frame);

@@ -6,19 +6,18 @@
  *
  * Format: onnx.proto3 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
  * Known limits: a known field with a wrong wire type is refused where protobuf would skip it; a second `graph`
- * field is refused where protobuf would merge it; `training_info` and function bodies are stepped over.
+ * field is refused where protobuf would merge it; `training_info` is stepped over.
  */
 
 import type { Layout } from './layout.ts';
 import { newLayout, setLayout } from './layout.ts';
-import { normalDomain, parseGraph } from './parse-graph.ts';
+import { parseFunction, parseOpset } from './parse-function.ts';
+import { parseGraph } from './parse-graph.ts';
 import { SNIFF_BYTES, sniff, strangerError } from './sniff.ts';
-import type { GraphInfo, OnnxModel } from './types.ts';
+import type { Externals, FunctionInfo, GraphInfo, OnnxModel } from './types.ts';
 import { OnnxError } from './types.ts';
 import type { Frame, Step } from './wire.ts';
-import { drive, fieldRange, HEADER, readRange, Wire, WireCursor } from './wire.ts';
-
-type FunctionInfo = OnnxModel['functions'][number];
+import { drive, HEADER, readRange, Wire, WireCursor } from './wire.ts';
 
 interface Draft {
   irVersion: number;
@@ -34,11 +33,12 @@ interface Draft {
 /**
  * Reads the structure of an ONNX model.
  * @param source the .onnx file; it is kept, and must stay readable for tensors and for saving.
+ * @param externals finds the files that its external tensors are in.
  * @throws OnnxError for everything that is not a well-formed model: `not-onnx`, `no-graph`, `truncated`,
  *   `bad-varint`, `bad-wire-type`, `bad-length`, `bad-text`, `bad-shape`, `bad-data`, `too-deep`, `too-large`,
  *   `unreadable`.
  */
-export async function openOnnx(source: Blob): Promise<OnnxModel> {
+export async function openOnnx(source: Blob, externals?: Externals): Promise<OnnxModel> {
   const head = await readRange(source, 0, Math.min(source.size, SNIFF_BYTES));
   sniff(head, source.size);
   const cursor = new WireCursor(source);
@@ -68,6 +68,7 @@ export async function openOnnx(source: Blob): Promise<OnnxModel> {
   }
   const model: OnnxModel = {
     source,
+    ...(externals && { externals }),
     size: source.size,
     irVersion: draft.irVersion,
     producerName: draft.producerName,
@@ -115,7 +116,7 @@ function* parseModel(c: WireCursor, draft: Draft, layout: Layout): Step<void> {
         yield* parseOpset(c, frame, draft.opsets);
         break;
       case 25:
-        draft.functions.push(yield* parseFunction(c, frame));
+        draft.functions.push(yield* parseFunction(c, frame, layout));
         break;
       default:
         c.skip(frame);
@@ -123,44 +124,6 @@ function* parseModel(c: WireCursor, draft: Draft, layout: Layout): Step<void> {
     }
     draft.isFamiliar = true;
   }
-}
-
-/** OperatorSetIdProto: domain 1, version 2. */
-function* parseOpset(c: WireCursor, parent: Frame, into: Map<string, number>): Step<void> {
-  const frame = c.enter(parent, 'an opset import', 4);
-  let domain = '';
-  let version = 0;
-  while (c.pos < frame.end) {
-    if (c.need(HEADER)) yield;
-    c.header(frame);
-    if (c.field === 1) {
-      if (c.textMissing(frame)) yield;
-      domain = normalDomain(c.text(frame));
-    } else if (c.field === 2) {
-      c.expect(Wire.varint, frame);
-      version = c.signed(frame);
-    } else c.skip(frame);
-  }
-  into.set(domain, version);
-}
-
-/** FunctionProto: name 1, domain 10; the body is stepped over. */
-function* parseFunction(c: WireCursor, parent: Frame): Step<FunctionInfo> {
-  const frame = c.enter(parent, 'a model function', 8);
-  let name = '';
-  let domain = '';
-  while (c.pos < frame.end) {
-    if (c.need(HEADER)) yield;
-    c.header(frame);
-    if (c.field === 1 || c.field === 10) {
-      const isName = c.field === 1;
-      if (c.textMissing(frame)) yield;
-      const text = c.text(frame);
-      if (isName) name = text;
-      else domain = normalDomain(text);
-    } else c.skip(frame);
-  }
-  return { domain, name, field: fieldRange(frame) };
 }
 
 function lowerFirst(text: string): string {

@@ -8,14 +8,12 @@
  */
 
 import { bitsPerElement, DataType, dataTypeName, rawByteLength } from '../tensor/dtype.ts';
+import { fromHalf } from '../tensor/half.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import { decodeTyped } from './decode.ts';
 import type { OnnxModel, TensorInfo } from './types.ts';
 import { OnnxError } from './types.ts';
 import { readRange } from './wire.ts';
-
-/** Finds an external data file by the location that the model gives, or undefined where it was not opened. */
-export type Externals = (location: string) => Blob | undefined;
 
 /** Most elements that `readInts` reads where its caller sets no limit. */
 export const MAX_INTS = 65_536;
@@ -24,15 +22,11 @@ export const MAX_INTS = 65_536;
  * The raw little-endian bytes of a tensor, as `raw_data` has them, `rawByteLength(dataType, elements)` long.
  * @throws OnnxError `missing-external` (names the file), `bad-data`, `bad-shape`, `unreadable`.
  */
-export async function tensorBytes(
-  model: OnnxModel,
-  tensor: TensorInfo,
-  externals?: Externals,
-): Promise<Uint8Array<ArrayBuffer>> {
+export async function tensorBytes(model: OnnxModel, tensor: TensorInfo): Promise<Uint8Array<ArrayBuffer>> {
   const { storage } = tensor;
   if (storage.kind === 'raw') return readRange(model.source, storage.range.start, storage.range.end);
   if (storage.kind === 'external') {
-    const blob = externalBlob(tensor, storage, externals);
+    const blob = await externalBlob(model, tensor, storage);
     return readRange(blob, 0, blob.size);
   }
   const expected = byteLength(tensor);
@@ -57,10 +51,10 @@ export async function tensorBytes(
  * The same bytes as a Blob: a slice of the file where they are raw or external, so that nothing is copied.
  * @throws OnnxError as `tensorBytes`, but a file that cannot be read shows only when the Blob is read.
  */
-export async function tensorBlob(model: OnnxModel, tensor: TensorInfo, externals?: Externals): Promise<Blob> {
+export async function tensorBlob(model: OnnxModel, tensor: TensorInfo): Promise<Blob> {
   const { storage } = tensor;
   if (storage.kind === 'raw') return model.source.slice(storage.range.start, storage.range.end);
-  if (storage.kind === 'external') return externalBlob(tensor, storage, externals);
+  if (storage.kind === 'external') return externalBlob(model, tensor, storage);
   return new Blob([await tensorBytes(model, tensor)]);
 }
 
@@ -68,14 +62,10 @@ export async function tensorBlob(model: OnnxModel, tensor: TensorInfo, externals
  * A float, double, float16 or bfloat16 tensor as f32, row-major.
  * @throws OnnxError `bad-data` for other types, and as `tensorBytes`.
  */
-export async function readFloats(
-  model: OnnxModel,
-  tensor: TensorInfo,
-  externals?: Externals,
-): Promise<Float32Array<ArrayBuffer>> {
+export async function readFloats(model: OnnxModel, tensor: TensorInfo): Promise<Float32Array<ArrayBuffer>> {
   const convert = FLOATS.get(tensor.dataType);
   if (!convert) throw wrongType(tensor, 'floating-point numbers');
-  return convert(await tensorBytes(model, tensor, externals));
+  return convert(await tensorBytes(model, tensor));
 }
 
 /**
@@ -84,12 +74,7 @@ export async function readFloats(
  * @param limit most elements to read.
  * @throws OnnxError `too-large` over the limit, `bad-data` for other types, and as `tensorBytes`.
  */
-export async function readInts(
-  model: OnnxModel,
-  tensor: TensorInfo,
-  externals?: Externals,
-  limit = MAX_INTS,
-): Promise<number[]> {
+export async function readInts(model: OnnxModel, tensor: TensorInfo, limit = MAX_INTS): Promise<number[]> {
   const read = INTS.get(tensor.dataType);
   if (!read) throw wrongType(tensor, 'whole numbers');
   const count = elementCount(tensor.dims);
@@ -100,7 +85,7 @@ export async function readInts(
       tensor.field.start,
     );
   }
-  const bytes = await tensorBytes(model, tensor, externals);
+  const bytes = await tensorBytes(model, tensor);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const size = bitsPerElement(tensor.dataType) / 8;
   return Array.from({ length: count }, (_, i) => read(view, i * size));
@@ -112,7 +97,7 @@ const FLOATS: ReadonlyMap<number, (bytes: Uint8Array<ArrayBuffer>) => Float32Arr
     DataType.double,
     (bytes) => Float32Array.from(new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)),
   ],
-  [DataType.float16, (bytes) => Float32Array.from(halves(bytes), widenHalf)],
+  [DataType.float16, (bytes) => Float32Array.from(halves(bytes), fromHalf)],
   [
     DataType.bfloat16,
     (bytes) => {
@@ -141,23 +126,13 @@ function halves(bytes: Uint8Array<ArrayBuffer>): Uint16Array<ArrayBuffer> {
   return new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
 }
 
-/** IEEE 754 binary16 to a number. */
-function widenHalf(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
-
-function externalBlob(
+async function externalBlob(
+  model: OnnxModel,
   tensor: TensorInfo,
   storage: { readonly location: string; readonly offset: number; readonly length?: number },
-  externals: Externals | undefined,
-): Blob {
+): Promise<Blob> {
   const { location, offset } = storage;
-  const file = externals?.(location);
+  const file = await model.externals?.(location);
   if (!file) {
     throw new OnnxError(
       'missing-external',

@@ -61,6 +61,8 @@ export interface AttributeInfo {
   readonly ints?: readonly number[];
   /** Absent where one of them is not UTF-8 text. */
   readonly strings?: readonly string[];
+  /** In a function: the attribute of the call whose value this one takes. */
+  readonly refersTo?: string;
 }
 
 export interface NodeInfo {
@@ -69,6 +71,8 @@ export interface NodeInfo {
   readonly name: string;
   readonly opType: string;
   readonly domain: string;
+  /** Which of several functions of one name, where the node calls one. */
+  readonly overload?: string;
   /** Value names; the empty string is an omitted optional input. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -97,8 +101,31 @@ export interface GraphInfo {
   readonly body: ByteRange;
 }
 
+/**
+ * Finds an external data file by the location that the model gives, or undefined where it was not opened. A promise,
+ * because the values of a derived model are made when they are asked for.
+ */
+export type Externals = (location: string) => Blob | Promise<Blob> | undefined;
+
+/** A model-local function (FunctionProto). */
+export interface FunctionInfo {
+  readonly domain: string;
+  readonly name: string;
+  readonly overload: string;
+  /** Names of its values, as its nodes use them. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Defaults of attributes that calls may leave out. */
+  readonly defaults: ReadonlyMap<string, AttributeInfo>;
+  readonly nodes: readonly NodeInfo[];
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly field: ByteRange;
+}
+
 export interface OnnxModel {
   readonly source: Blob;
+  /** Files of `external` tensors. */
+  readonly externals?: Externals;
   /** Bytes of the .onnx file itself. */
   readonly size: number;
   readonly irVersion: number;
@@ -107,12 +134,7 @@ export interface OnnxModel {
   /** Domain ('' = ai.onnx) to version. */
   readonly opsets: ReadonlyMap<string, number>;
   readonly graph: GraphInfo;
-  /** Model-local functions by `domain:name`. */
-  readonly functions: readonly {
-    readonly domain: string;
-    readonly name: string;
-    readonly field: ByteRange;
-  }[];
+  readonly functions: readonly FunctionInfo[];
 }
 
 /** A tensor to write. `data` is raw little-endian bytes, or where they are to be found at load time. */

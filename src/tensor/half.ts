@@ -1,4 +1,4 @@
-/** Half precision (IEEE 754 binary16) as bits, for reading and feeding it where Float16Array is missing. */
+/** Half precision (IEEE 754 binary16) and bfloat16 as bits, for reading and writing them where Float16Array is missing. */
 
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
@@ -25,4 +25,17 @@ export function toHalf(value: number): number {
   }
   const odd = (magnitude >>> 13) & 1;
   return sign | ((magnitude - 0x38000000 + 0xfff + odd) >>> 13);
+}
+
+/** The upper half of an f32, rounded to nearest, ties to even; NaN stays NaN. */
+export function toBfloat16(value: number): number {
+  float[0] = value;
+  const all = bits[0];
+  if ((all & 0x7fffffff) > 0x7f800000) return (all >>> 16) | 0x40;
+  return ((all + 0x7fff + ((all >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+export function fromBfloat16(half: number): number {
+  bits[0] = half << 16;
+  return float[0];
 }
