@@ -19,13 +19,14 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   onnx: ['tensor'],
+  flatten: ['onnx', 'tensor'],
   graph: ['onnx', 'tensor'],
   kernels: ['tensor'],
   'kernels/cpu': ['kernels', 'tensor'],
   'kernels/webgpu': ['kernels', 'tensor', 'shaders'],
   similarity: ['kernels', 'tensor'],
   align: ['tensor'],
-  merge: ['onnx', 'graph', 'align', 'kernels', 'tensor'],
+  merge: ['onnx', 'flatten', 'graph', 'align', 'kernels', 'tensor'],
   runtime: ['tensor'],
   'runtime/ort': ['runtime', 'tensor'],
   data: ['runtime', 'tensor'],
@@ -34,6 +35,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   pipeline: [
     'tensor',
     'onnx',
+    'flatten',
     'graph',
     'kernels',
     'similarity',

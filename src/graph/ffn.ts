@@ -68,9 +68,14 @@ export interface FfnSearch {
 
 /**
  * Finds the FFNs of a model.
+ * @param storedAs how a tensor is kept in its file, where that is not as the model has it: FFNs whose weights are
+ *   kept in different ways share no copy
  * @throws OnnxError for a graph that cannot be run (see indexGraph) or constants that cannot be read.
  */
-export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
+export async function findFfns(
+  model: OnnxModel,
+  storedAs: (tensor: TensorInfo) => string = () => '',
+): Promise<FfnSearch> {
   const index = indexGraph(model.graph);
   const constants = await readConstants(model, index);
   const linears = linearMaps(index, constants);
@@ -105,7 +110,7 @@ export async function findFfns(model: OnnxModel): Promise<FfnSearch> {
   );
   const byKey = new Map<string, Found[]>();
   found.forEach((f, i) => {
-    const key = `${stacks[i]} · ${groupKey(f, f.region, constants)}`;
+    const key = `${stacks[i]} · ${groupKey(f, f.region, constants)} · ${f.weights.map((w) => storedAs(w.source.tensor)).join()}`;
     byKey.set(key, [...(byKey.get(key) ?? []), f]);
   });
 
