@@ -92,9 +92,7 @@ CASES = {
                                    [group(2), group(2)], extra=NO_CACHE, opset=17, dynamo=False),
     'wav2vec2-dynamo': case('Wav2Vec2Model', 'Wav2Vec2Config', WAV, wave, [group()], pick=HIDDEN),
     'bert-mlm-torchscript': case('BertForMaskedLM', 'BertConfig', TEXT, bert_inputs, [group()], opset=17, dynamo=False,
-                                 dynamic=True),
-    'bert-classifier-dynamo': case('BertForSequenceClassification', 'BertConfig', dict(TEXT, num_labels=3),
-                                   ids_and_mask, [group()]),
+                                 dynamic=True, short=True),
     'wav2vec2-ctc': case('Wav2Vec2ForCTC', 'Wav2Vec2Config', WAV, wave, [group()]),
     'clip-text': case('CLIPTextModelWithProjection', 'CLIPTextConfig', dict(TEXT, projection_dim=8), ids_and_mask,
                       [group()], pick='text_embeds'),
@@ -114,9 +112,11 @@ def written(name, files):
 
 def main(wanted):
     from handmade import HANDMADE
+    from caches import CACHES
     from half import HALF
+    from pairs import PAIRS
 
-    cases = {**CASES, **HANDMADE, **HALF}
+    cases = {**CASES, **HANDMADE, **HALF, **CACHES, **PAIRS}
     manifest_path = HERE / 'models.json'
     manifest = json.loads(manifest_path.read_text()) if manifest_path.exists() else {}
     for name in wanted or cases:

@@ -67,7 +67,7 @@ def export(module, named, outputs, opset=None, dynamo=False, shapes=None, axes=N
 
 
 def case(cls, config, more, inputs, groups, pick='logits', extra=None, opset=None, dynamo=True, init='random',
-         refusals=(), dynamic=False, fold=True, to='float32'):
+         refusals=(), dynamic=False, fold=True, to='float32', short=False):
     def make(name):
         model = build(cls, config, sum(map(ord, name)), init, **more).to(getattr(torch, to))
         named = {k: v.to(getattr(torch, to)) if v.is_floating_point() else v for k, v in inputs().items()}
@@ -79,7 +79,7 @@ def case(cls, config, more, inputs, groups, pick='logits', extra=None, opset=Non
             axes = {n: {0: 'batch', 1: 'length'} for n in named}
         outputs = pick if isinstance(pick, tuple) else [pick]
         proto = export(wrapped, named, outputs, opset, dynamo, shapes, axes, fold)
-        return proto, dict(groups=groups, refusals=list(refusals), **({} if to == 'float32' else dict(dtype=to)))
+        return shortened(proto) if short else proto, dict(groups=groups, refusals=list(refusals), **({} if to == 'float32' else dict(dtype=to)))
     return make
 
 
@@ -195,3 +195,30 @@ def difference(a, b):
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     assert a.shape == b.shape, f'{a.shape} and {b.shape}'
     return np.abs(a - b).max() / max(np.abs(b).max(), 1e-6)
+
+
+BOOKKEEPING = {'Constant', 'Shape', 'Gather', 'Unsqueeze', 'Squeeze', 'Concat', 'Slice', 'Cast', 'Range', 'Equal', 'Where',
+               'ConstantOfShape', 'Expand', 'Less', 'LessOrEqual', 'Greater', 'And', 'Not', 'Sub', 'Abs', 'Identity'}
+
+
+def shortened(proto):
+    """Half the size of a TorchScript export: short names for values between nodes, none for nodes that reckon shapes
+    and masks. Operators, weights and the names of linear maps and normalisations are as exported."""
+    bare_model(proto)
+    kept = {'', *(v.name for v in [*proto.graph.input, *proto.graph.output, *proto.graph.initializer])}
+    names = {}
+    del proto.graph.value_info[:]
+
+    def visit(nodes):
+        for node in nodes:
+            for side in (node.input, node.output):
+                side[:] = [n if n in kept else names.setdefault(n, f'v{len(names)}') for n in side]
+            if node.op_type in BOOKKEEPING:
+                node.ClearField('name')
+            for a in node.attribute:
+                if a.HasField('g'):
+                    visit(a.g.node)
+                    for o in a.g.output:
+                        o.name = names.get(o.name, o.name)
+    visit(proto.graph.node)
+    return proto

@@ -61,10 +61,10 @@ HALF = {
                                 dynamic=True, to='float16'),
     'gpt2-float16-torchscript-17': case('GPT2LMHeadModel', 'GPT2Config', dict(GPT2, n_layer=2), ids_and_mask,
                                         [group(2, d_ff=64)], extra=NO_CACHE, opset=17, dynamo=False, dynamic=True,
-                                        to='float16'),
+                                        to='float16', short=True),
     'llama-bfloat16-dynamo': checked_widened(case('LlamaForCausalLM', 'LlamaConfig', GQA, ids, [group(L, gated=True)],
                                                   extra=NO_CACHE, to='bfloat16')),
     'vit-float16-torchscript': case('ViTForImageClassification', 'ViTConfig', IMAGE, pixels, [group()], opset=17,
-                                    dynamo=False, to='float16'),
+                                    dynamo=False, to='float16', short=True),
     'float16-behind-cast': stored,
 }
