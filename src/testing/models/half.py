@@ -6,7 +6,7 @@ its weights are exact in f32.
 
 import numpy as np
 import onnx
-from exporting import GPT2, GQA, IMAGE, L, NO_CACHE, case, group, ids, ids_and_mask, pixels, run
+from exporting import GPT2, GQA, IMAGE, NO_CACHE, case, group, ids, ids_and_mask, pixels, run
 from handmade import D, F, stack
 from onnx import TensorProto, numpy_helper
 
@@ -57,13 +57,13 @@ def stored(name):
 
 
 HALF = {
-    'gpt2-float16-dynamo': case('GPT2LMHeadModel', 'GPT2Config', GPT2, ids, [group(d_ff=64)], extra=NO_CACHE,
-                                dynamic=True, to='float16'),
+    'gpt2-float16-dynamo': case('GPT2LMHeadModel', 'GPT2Config', dict(GPT2, n_layer=2), ids, [group(2, d_ff=64)],
+                                extra=NO_CACHE, dynamic=True, to='float16'),
     'gpt2-float16-torchscript-17': case('GPT2LMHeadModel', 'GPT2Config', dict(GPT2, n_layer=2), ids_and_mask,
                                         [group(2, d_ff=64)], extra=NO_CACHE, opset=17, dynamo=False, dynamic=True,
                                         to='float16', short=True),
-    'llama-bfloat16-dynamo': checked_widened(case('LlamaForCausalLM', 'LlamaConfig', GQA, ids, [group(L, gated=True)],
-                                                  extra=NO_CACHE, to='bfloat16')),
+    'llama-bfloat16-dynamo': checked_widened(case('LlamaForCausalLM', 'LlamaConfig', dict(GQA, num_hidden_layers=2), ids,
+                                                  [group(2, gated=True)], extra=NO_CACHE, to='bfloat16')),
     'vit-float16-torchscript': case('ViTForImageClassification', 'ViTConfig', IMAGE, pixels, [group()], opset=17,
                                     dynamo=False, to='float16', short=True),
     'float16-behind-cast': stored,
