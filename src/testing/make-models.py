@@ -91,8 +91,8 @@ CASES = {
     'whisper-torchscript-17': case('WhisperForConditionalGeneration', 'WhisperConfig', WHISPER, mel_masked,
                                    [group(2), group(2)], extra=NO_CACHE, opset=17, dynamo=False),
     'wav2vec2-dynamo': case('Wav2Vec2Model', 'Wav2Vec2Config', WAV, wave, [group()], pick=HIDDEN),
-    'bert-mlm-torchscript': case('BertForMaskedLM', 'BertConfig', TEXT, bert_inputs, [group()], opset=17, dynamo=False,
-                                 dynamic=True, short=True),
+    'bert-mlm-torchscript': case('BertForMaskedLM', 'BertConfig', dict(TEXT, num_hidden_layers=2), bert_inputs, [group(2)],
+                                 opset=17, dynamo=False, dynamic=True, short=True),
     'wav2vec2-ctc': case('Wav2Vec2ForCTC', 'Wav2Vec2Config', dict(WAV, num_hidden_layers=2), wave, [group(2)], short=True),
     'clip-text': case('CLIPTextModelWithProjection', 'CLIPTextConfig', dict(TEXT, num_hidden_layers=2, projection_dim=8),
                       ids_and_mask, [group(2)], pick='text_embeds', short=True),
@@ -114,11 +114,12 @@ def main(wanted):
     from handmade import HANDMADE
     from caches import CACHES
     from external import EXTERNAL
+    from functions import FUNCTIONS
     from half import HALF
     from pairs import PAIRS
     from quantized import QUANTIZED
 
-    cases = {**CASES, **HANDMADE, **HALF, **QUANTIZED, **EXTERNAL, **CACHES, **PAIRS}
+    cases = {**CASES, **HANDMADE, **HALF, **QUANTIZED, **EXTERNAL, **CACHES, **PAIRS, **FUNCTIONS}
     manifest_path = HERE / 'models.json'
     manifest = json.loads(manifest_path.read_text()) if manifest_path.exists() else {}
     for name in wanted or cases:

@@ -64,7 +64,7 @@ HALF = {
                                         to='float16', short=True),
     'llama-bfloat16-dynamo': checked_widened(case('LlamaForCausalLM', 'LlamaConfig', dict(GQA, num_hidden_layers=2), ids,
                                                   [group(2, gated=True)], extra=NO_CACHE, to='bfloat16')),
-    'vit-float16-torchscript': case('ViTForImageClassification', 'ViTConfig', IMAGE, pixels, [group()], opset=17,
-                                    dynamo=False, to='float16', short=True),
+    'vit-float16-torchscript': case('ViTForImageClassification', 'ViTConfig', dict(IMAGE, num_hidden_layers=2), pixels, [group(2)],
+                                    opset=17, dynamo=False, to='float16', short=True),
     'float16-behind-cast': stored,
 }
