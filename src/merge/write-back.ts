@@ -98,18 +98,29 @@ function placeOf(view: View, weight: FfnWeight): Placed {
     const site = siteOf(flat, node, input);
     if (site) return { view, weight, value, site, flipped };
     const producer = search.index.producers.get(value);
-    if (!producer || producer.inputs.length === 0) throw insideFunction(flat, weight);
+    if (!producer || producer.inputs.length === 0) throw new RangeError(insideFunction(flat, weight));
     if (producer.opType === 'Transpose') flipped = !flipped;
     node = producer;
     input = 0;
   }
 }
 
-function insideFunction(flat: FlatModel, weight: FfnWeight): RangeError {
+function insideFunction(flat: FlatModel, weight: FfnWeight): string {
   const name = flat.originOfNode(weight.node)?.scope.holder?.opType ?? weight.node.opType;
-  return new RangeError(
-    `The weights of the FFN in the function “${name}” are constants inside it, which cannot be shared between layers; inline it with onnx.inliner.inline_local_functions and drop the result instead.`,
-  );
+  return `The weights of the FFN in the function “${name}” are constants inside it, which cannot be shared between layers; inline it with onnx.inliner.inline_local_functions and drop the result instead.`;
+}
+
+/** Why an FFN's weights cannot be shared in its file, in a sentence; undefined where they can. */
+export function untieable(view: View, ffn: Ffn): string | undefined {
+  for (const weight of ffn.weights) {
+    try {
+      placeOf(view, weight);
+    } catch (error) {
+      if (error instanceof RangeError) return error.message;
+      throw error;
+    }
+  }
+  return undefined;
 }
 
 /** Ties one weight of a set in one file: in each view, all layers read what the first reads. */

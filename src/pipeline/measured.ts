@@ -8,6 +8,7 @@ import { asItIs } from '../flatten/sites.ts';
 import type { FlatModel, Part, PartUse } from '../flatten/types.ts';
 import { type Ffn, type FfnSearch, findFfns } from '../graph/ffn.ts';
 import { firstView, type View } from '../merge/views.ts';
+import { untieable } from '../merge/write-back.ts';
 import type { OnnxModel } from '../onnx/types.ts';
 import { DataType } from '../tensor/dtype.ts';
 import { FROM_ENCODER, type ModelFiles } from './model-files.ts';
@@ -28,7 +29,8 @@ const keepsOutput = (name: string) => !name.startsWith('present');
 /** @throws OnnxError where the files cannot be joined or searched */
 export async function measuredModel({ main, twins }: ModelFiles): Promise<Measured> {
   const uses = usesOf(main, false);
-  const { flat, search, widened } = await flatAndSearch(uses);
+  const { flat, search: found, widened } = await flatAndSearch(uses);
+  const search = withoutUntieable(firstView(flat, found));
   const first = firstView(flat, search);
   const others: View[] = [];
   for (const part of [...main, ...twins]) {
@@ -51,6 +53,18 @@ async function flatAndSearch(
   if (!halves && unpack.size === 0) return { flat: asRead, search: first, widened: false };
   const flat = await flatten(uses, { widen: true, unpack });
   return { flat, search: await findFfns(flat.model, (t) => storedType(flat, t)), widened: true };
+}
+
+/** Groups whose weights cannot be shared in their file become refusals. */
+function withoutUntieable(view: View): FfnSearch {
+  const { search } = view;
+  const refusals = [...search.refusals];
+  const groups = search.groups.filter(({ ffns }) => {
+    const reasons = ffns.map((f) => untieable(view, f)).filter((r) => r !== undefined);
+    refusals.push(...reasons);
+    return reasons.length === 0;
+  });
+  return { ...search, groups, refusals };
 }
 
 /** What else than its shape tells tensors apart that may share one copy. */
