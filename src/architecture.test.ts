@@ -19,8 +19,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   onnx: ['tensor'],
-  flatten: ['onnx', 'tensor'],
   quantize: ['tensor'],
+  flatten: ['onnx', 'quantize', 'tensor'],
   graph: ['onnx', 'quantize', 'tensor'],
   kernels: ['tensor'],
   'kernels/cpu': ['kernels', 'tensor'],
