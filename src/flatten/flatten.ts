@@ -11,6 +11,7 @@ import { tensorBlob, tensorBytes } from '../onnx/tensors.ts';
 import {
   type FunctionInfo,
   type GraphInfo,
+  type NewValueInfo,
   type NodeInfo,
   OnnxError,
   type TensorInfo,
@@ -62,7 +63,9 @@ class Flattener {
   private readonly stored = new Map<string, StoredTensor>();
   /** Values that are fixed, by flat name. */
   private readonly fixed = new Map<string, boolean>();
-  private readonly inputs = new Set<string>();
+  /** By flat name; those that nothing reads, a cache's where none is used, are left out. */
+  private readonly inputs = new Map<string, NewValueInfo>();
+  private readonly mentioned = new Set<string>();
 
   constructor(uses: readonly PartUse[], options: FlattenOptions) {
     this.uses = uses;
@@ -92,6 +95,7 @@ class Flattener {
   }
 
   async finish(): Promise<FlatModel> {
+    for (const [name, input] of this.inputs) if (this.mentioned.has(name)) this.out.addInput(input);
     const { source, externals } = this.out.finish();
     const model = await openOnnx(source, externals);
     const { origins, stored } = this;
@@ -123,8 +127,8 @@ class Flattener {
       names.alias(name, wanted);
       return;
     }
-    this.inputs.add(names.define(name, this.names.fresh(wanted)));
-    this.out.addInput({ name: wanted, elemType: this.type(elemType), ...(dims && { dims }) });
+    const flat = names.define(name, this.names.fresh(wanted));
+    this.inputs.set(flat, { name: flat, elemType: this.type(elemType), ...(dims && { dims }) });
   }
 
   /** The tensors, descriptions and nodes of a graph or a branch. */
@@ -164,15 +168,20 @@ class Flattener {
     this.out.addNode(body);
   }
 
+  private mention(flatName: string): string {
+    this.mentioned.add(flatName);
+    return flatName;
+  }
+
   private addIdentity(from: string, to: string): void {
-    this.out.addWholeNode(newNode('Identity', [from], [to]));
+    this.out.addWholeNode(newNode('Identity', [this.mention(from)], [to]));
   }
 
   private rewriting(names: ScopeNames, attribute?: (name: string) => Uint8Array | undefined): Rewriting {
     const { prefix } = names.scope.use;
     const path = names.scope.kind === 'function' ? names.scope.path : prefix;
     return {
-      rename: (name) => names.of(name),
+      rename: (name) => this.mention(names.of(name)),
       ...(path !== '' && { label: (label: string) => path + label }),
       ...(this.options.widen && { type: (code: number) => this.type(code) }),
       ...(attribute && { attribute }),
@@ -222,7 +231,7 @@ class Flattener {
     const product = bias === '' ? output : this.names.fresh(`${output}/product`);
     const label = node.name === '' ? '' : scope.use.prefix + node.name;
     this.origins[this.out.nodeCount] = { scope, node };
-    this.out.addWholeNode(newNode('MatMul', [names.of(node.inputs[0]), weight], [product], label));
+    this.out.addWholeNode(newNode('MatMul', [this.mention(names.of(node.inputs[0])), weight], [product], label));
     if (bias === '') return;
     this.origins[this.out.nodeCount] = { scope, node, inputs: [-1, 5] };
     this.out.addWholeNode(newNode('Add', [product, names.of(bias)], [output], label));

@@ -69,7 +69,7 @@ export interface FfnSearch {
 }
 
 export interface SearchOptions {
-  /** Whether FFNs with quantized weights, in schemes that can be decoded and encoded, may be in groups. */
+  /** Whether FFNs with weights in half precision, or quantized in schemes that can be written again, may be in groups. */
   readonly quantized?: boolean;
   /** How a tensor is kept in its file, where not as the model has it: FFNs kept in different ways share no copy. */
   storedAs?(tensor: TensorInfo): string;
@@ -121,6 +121,8 @@ export async function findFfns(model: OnnxModel, options: SearchOptions = {}): P
   const groups: FfnGroup[] = [];
   for (const members of byKey.values()) {
     const [head] = members;
+    // A head of a classifier or of masked language modelling goes elsewhere than it came from: it is no FFN.
+    if (members.length === 1 && inputSize(head) !== head.dModel) continue;
     const shape = `${head.dModel}→${head.dFf}, ${head.activation.label}${head.gated ? ', gated' : ''}`;
     const refusal = groupRefusal(members, shape, options.quantized ?? false);
     if (refusal !== undefined) {
@@ -144,6 +146,11 @@ export async function findFfns(model: OnnxModel, options: SearchOptions = {}): P
 interface Found extends Omit<Ffn, 'layer'> {
   readonly region: Region;
   readonly order: number;
+}
+
+/** Size of the value that enters an FFN. */
+function inputSize({ region }: Found): number {
+  return region.ups[0].inSize;
 }
 
 /** Where the residual stream enters and leaves an FFN. */

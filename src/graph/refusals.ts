@@ -17,7 +17,7 @@ export interface Described {
 
 /**
  * Why FFNs of one shape and function, in one stack, are no group; undefined where they are one.
- * @param quantized whether weights that are quantized in a scheme that can be written again are welcome
+ * @param quantized whether weights in half precision, or quantized in a scheme that can be written again, are welcome
  */
 export function groupRefusal(
   members: readonly Described[],
@@ -44,7 +44,8 @@ export function groupRefusal(
     ...(w.packing ? [] : [w.source.tensor.dataType]),
     w.source.dataType,
   ]);
-  const other = types.find((t) => t !== DataType.float);
+  const half = (t: number) => t === DataType.float16 || t === DataType.bfloat16;
+  const other = types.find((t) => t !== DataType.float && !(quantized && half(t)));
   if (other !== undefined) {
     return `${all} keep their weights in ${dataTypeName(other) ?? `type ${other}`}, which cannot be merged yet; drop the float32 model instead.`;
   }

@@ -9,6 +9,7 @@ import type { FlatModel, Part, PartUse } from '../flatten/types.ts';
 import { type Ffn, type FfnSearch, findFfns } from '../graph/ffn.ts';
 import { firstView, type View } from '../merge/views.ts';
 import { untieable } from '../merge/write-back.ts';
+import { externalLocations } from '../onnx/save.ts';
 import type { OnnxModel } from '../onnx/types.ts';
 import { DataType } from '../tensor/dtype.ts';
 import { FROM_ENCODER, type ModelFiles } from './model-files.ts';
@@ -46,7 +47,11 @@ async function flatAndSearch(
 ): Promise<{ flat: FlatModel; search: FfnSearch; widened: boolean }> {
   const [{ part, fixed }] = uses;
   const halves = uses.some((u) => hasHalves(u.part.model));
-  const plain = uses.length === 1 && fixed.size === 0 && !callsFunctions(part.model);
+  const plain =
+    uses.length === 1 &&
+    fixed.size === 0 &&
+    !callsFunctions(part.model) &&
+    externalLocations(part.model).length === 0;
   const asRead = plain ? asItIs(part) : await flatten(uses, { widen: false });
   const first = await findFfns(asRead.model, { quantized: true });
   const unpack = unpackable(asRead, first);

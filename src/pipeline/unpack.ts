@@ -27,7 +27,7 @@ export function unpackable(flat: FlatModel, search: FfnSearch): ReadonlyMap<stri
       dims: stored.flipped ? [shape[1], shape[0]] : shape,
       read: async () => {
         const values = await unpack(model, stored);
-        return stored.flipped ? transpose(values, shape[0], shape[1]) : values;
+        return (stored.flipped ? transpose(values, shape[0], shape[1]) : values) as Float32Array<ArrayBuffer>;
       },
     });
   }
