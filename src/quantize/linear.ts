@@ -63,6 +63,26 @@ export function quantizeLinear(
   };
 }
 
+/**
+ * Scales for the int32 bias of a linear map whose data are quantized: the data's scale times the weight's.
+ *
+ * Fusing Gemm or Conv into integer arithmetic, onnxruntime takes the bias to have these scales, whatever its own say.
+ * @param weightScales one, or one an output of the linear map
+ * @throws QuantizeError where the bias has one scale and the weight several
+ */
+export function biasScales(bias: LinearScheme, weightScales: Float32Array, dataScale: number): Uint8Array {
+  const count = elementCount(bias.scaleDims);
+  if (weightScales.length !== 1 && weightScales.length !== count) {
+    throw new QuantizeError(
+      `A bias (${labelOf(bias)}) has ${count} scales where its weights have ${weightScales.length}; drop the model before quantization instead.`,
+    );
+  }
+  const scales = Float32Array.from({ length: count }, (_, i) =>
+    Math.fround(dataScale * weightScales[weightScales.length === 1 ? 0 : i]),
+  );
+  return writeScales(bias.scaleType, scales);
+}
+
 /** Bytes that each part must have. */
 export function linearSizes({ dims, dataType, scaleDims, scaleType }: LinearScheme) {
   const count = elementCount(scaleDims);
