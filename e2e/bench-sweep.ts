@@ -15,7 +15,6 @@ import { sortFiles } from '../src/data/files.ts';
 import { combine, pairedStandardError, type Scored, scoreBatch } from '../src/evaluate/metric.ts';
 import { liveName, planOpenGraph } from '../src/graph/open-graph.ts';
 import { createCpuBackend } from '../src/kernels/cpu/index.ts';
-import { composeOnnx } from '../src/onnx/writer.ts';
 import type { StageContext } from '../src/pipeline/context.ts';
 import { addFiles, NO_FILES, prepareData } from '../src/pipeline/data-stage.ts';
 import { LiveModel, tapsOf } from '../src/pipeline/live-model.ts';
@@ -28,6 +27,7 @@ import type { MetricChoice, Progress, SweepEntry, SweepRequest } from '../src/pi
 import { buildVariant, releaseVariant } from '../src/pipeline/variant.ts';
 import { createRuntimeGemm } from '../src/runtime/ort/gemm.ts';
 import { loadNodeFactory } from '../src/runtime/ort/node.ts';
+import { savedBytes } from '../src/testing/saved-bytes.ts';
 import { namedFile } from '../src/testing/studio-in-node.ts';
 import { companionFiles, dynamoModel, type SampleName, sampleNames } from './support/fixtures.ts';
 
@@ -143,8 +143,7 @@ async function plainWay(
   const cost = startCost();
   const variant = await buildVariant({ ...context, job: new Job() }, windowPlan(request, first, last));
   const writingBegun = performance.now();
-  const blob = composeOnnx(opened.model, variant.edits).toBlob();
-  const file = new Uint8Array(await blob.arrayBuffer());
+  const file = await savedBytes(opened, variant.files);
   const writing = performance.now() - writingBegun;
   const scored = await scorePlainly(file, choice.metric);
   pairedStandardError(original, scored);
@@ -153,7 +152,7 @@ async function plainWay(
 }
 
 // The plain way meets its first file uncounted, as ours has met the original.
-await scorePlainly(new Uint8Array(await composeOnnx(opened.model, {}).toBlob().arrayBuffer()), choice.metric);
+await scorePlainly(await savedBytes(opened), choice.metric);
 
 const candidates: Candidate[] = [];
 let writing = 0;

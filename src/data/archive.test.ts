@@ -82,7 +82,8 @@ describe('an archive', () => {
         try {
           for (const e of await openZip(named('x.zip', changed))) {
             const bytes = `${await e.read()}`;
-            expect(original.get(e.name) ?? bytes).toBe(bytes);
+            // A changed byte in the table may give an entry another's name, but never other contents.
+            expect([...original.values()]).toContain(bytes);
           }
         } catch (error) {
           expect(error).toBeInstanceOf(DataError);

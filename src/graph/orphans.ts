@@ -4,7 +4,7 @@
  * Why: a tensor may be shared by nodes that are not edited (an exporter deduplicates equal tensors), so it leaves
  * the file only when its last consumer is gone (design.md, “Weights are wherever exporters put them”).
  */
-import type { GraphInfo, NewTensor, NewValueInfo, NodeInfo, TensorInfo } from '../onnx/types.ts';
+import type { GraphInfo, NodeInfo, TensorInfo } from '../onnx/types.ts';
 import type { GraphIndex } from './index-graph.ts';
 
 export interface Orphans {
@@ -84,13 +84,4 @@ export function orphans(
     for (const captured of index.capturesOf(node)) lose(captured);
   }
   return { nodes, initializers };
-}
-
-/**
- * Inputs to declare for new initializers: before IR version 4 every initializer is an input of the graph too, so
- * where the old ones are, the new ones must be.
- */
-export function asInputs(index: GraphIndex, added: readonly NewTensor[]): NewValueInfo[] {
-  const listed = [...index.initializers.keys()].some((name) => index.inputs.has(name));
-  return listed ? added.map(({ name, dataType, dims }) => ({ name, elemType: dataType, dims })) : [];
 }

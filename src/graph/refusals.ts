@@ -51,21 +51,9 @@ export function groupRefusal(
   return undefined;
 }
 
-/** Parts of the model that are not looked into: functions, and the branches of If and Loop. */
-export function unsearched({ functions, graph }: OnnxModel): string[] {
+/** Parts of the model that are not looked into: the branches of If and Loop that depend on the input. */
+export function unsearched({ graph }: OnnxModel): string[] {
   const sentences: string[] = [];
-  const names = new Set(functions.map((f) => `${f.domain}:${f.name}`));
-  const called = new Set(
-    graph.nodes.filter((n) => names.has(`${n.domain}:${n.opType}`)).map((n) => n.opType),
-  );
-  if (called.size > 0) {
-    const list = [...called].map((n) => `“${n}”`);
-    const shown =
-      list.length > 3 ? `${list.slice(0, 3).join(', ')} and ${list.length - 3} more` : list.join(', ');
-    sentences.push(
-      `This model calls functions of its own (${shown}), which are not searched for FFNs yet; inline them with onnx.inliner.inline_local_functions and drop the result instead.`,
-    );
-  }
   const nested = new Set(
     graph.nodes
       .filter((n) => [...n.attributes.values()].some((a) => a.g && linearCount(a.g) >= 2))

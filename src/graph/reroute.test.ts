@@ -1,5 +1,6 @@
 /** Leaving parts of a graph out: what goes, what must stay. */
 import { describe, expect, test } from 'vitest';
+import { FileEdits } from '../merge/file-edits.ts';
 import { openOnnx } from '../onnx/reader.ts';
 import type { OnnxModel } from '../onnx/types.ts';
 import { composeOnnx } from '../onnx/writer.ts';
@@ -7,6 +8,7 @@ import { buildModel, f32, ffnModel, input, node, output } from '../testing/ffn-m
 import { findFfns } from './ffn.ts';
 import { indexGraph } from './index-graph.ts';
 import { layerSpans } from './layers.ts';
+import { isPure } from './orphans.ts';
 import { reroute } from './reroute.ts';
 
 const open = (bytes: Uint8Array<ArrayBuffer>) => openOnnx(new Blob([bytes]));
@@ -26,8 +28,15 @@ async function residual(body: ReturnType<typeof node>[], outputs: readonly strin
 }
 
 async function rerouted(model: OnnxModel, moves: Record<string, string>) {
-  const edits = reroute(indexGraph(model.graph), new Map(Object.entries(moves)));
-  const { graph } = await openOnnx(composeOnnx(model, edits).toBlob());
+  const { renamed, zeros } = reroute(indexGraph(model.graph), new Map(Object.entries(moves)));
+  const edits = new FileEdits(model);
+  for (const zero of zeros) edits.add(zero.name, zero);
+  for (const [node, names] of renamed) {
+    names.forEach((name, i) => {
+      edits.rename(node, i, name);
+    });
+  }
+  const { graph } = await openOnnx(composeOnnx(model, edits.finish(isPure)).toBlob());
   return {
     ops: graph.nodes.map((n) => `${n.opType}(${n.inputs.join()})`),
     initializers: graph.initializers.map((t) => t.name),

@@ -4,23 +4,28 @@
  * Why: dropping an FFN or a layer means that the residual stream after it is the stream before it. In a file that is
  * other input names and no new node; attention, norms and constants that only the dropped part used go with it.
  */
-import type { ModelEdits, NewTensor, NodeInfo, TensorInfo } from '../onnx/types.ts';
+import type { NewTensor, NodeInfo } from '../onnx/types.ts';
 import { DataType, rawByteLength } from '../tensor/dtype.ts';
 import { elementTypes } from './element-types.ts';
 import type { GraphIndex } from './index-graph.ts';
-import { asInputs, isPure, orphans } from './orphans.ts';
 
 /** Whether all readers of a value can be given another one: outputs of the model and nested graphs cannot. */
 export function isMovable(index: GraphIndex, value: string): boolean {
   return !index.outputs.has(value) && index.usesOf(value).every((use) => use.input >= 0);
 }
 
+/** Other input names for nodes, and tensors that they need. */
+export interface Rerouting {
+  readonly renamed: ReadonlyMap<NodeInfo, readonly string[]>;
+  readonly zeros: readonly NewTensor[];
+}
+
 /**
- * The edits that give the readers of each key its value; values may be keys themselves (adjacent layers).
+ * What gives the readers of each key its value; values may be keys themselves (adjacent layers).
  * A key that cannot be moved must be made by an Add: that then adds zero to the value.
  * @throws RangeError where a key cannot be moved and is made otherwise
  */
-export function reroute(index: GraphIndex, moves: ReadonlyMap<string, string>): ModelEdits {
+export function reroute(index: GraphIndex, moves: ReadonlyMap<string, string>): Rerouting {
   const target = (name: string): string => {
     const to = moves.get(name);
     return to === undefined ? name : target(to);
@@ -49,19 +54,7 @@ export function reroute(index: GraphIndex, moves: ReadonlyMap<string, string>): 
     zeros.set(dataType, zero);
     inputsOf(node).splice(0, 2, target(value), zero.name);
   }
-  const gone = orphans(index, renamed, isPure);
-  const nodes = new Map<NodeInfo, { inputs: readonly string[] } | 'drop'>();
-  for (const [node, inputs] of renamed) nodes.set(node, { inputs });
-  for (const node of gone.nodes) nodes.set(node, 'drop');
-  const tensors = new Map<TensorInfo, 'drop'>();
-  for (const tensor of gone.initializers) tensors.set(tensor, 'drop');
-  return {
-    nodes,
-    tensors,
-    addInitializers: [...zeros.values()],
-    addInputs: asInputs(index, [...zeros.values()]),
-    dropInputs: new Set([...gone.initializers].map((t) => t.name).filter((n) => index.inputs.has(n))),
-  };
+  return { renamed, zeros: [...zeros.values()] };
 }
 
 /** A scalar zero: all bits zero in every number type. */

@@ -6,13 +6,18 @@
  *
  * Known limits: what another output of the model needs (a key-value cache, say) stays in the file.
  */
+import { isVisible, siteOf } from '../flatten/sites.ts';
+import type { Part } from '../flatten/types.ts';
 import type { Ffn, FfnGroup, FfnSearch, WeightRole } from '../graph/ffn.ts';
 import { layerSpans } from '../graph/layers.ts';
 import { isView } from '../graph/operators.ts';
+import { isPure } from '../graph/orphans.ts';
 import { isMovable, reroute } from '../graph/reroute.ts';
-import type { ModelEdits } from '../onnx/types.ts';
 import { elementCount } from '../tensor/shape.ts';
+import { FileEdits } from './file-edits.ts';
 import { formatSet } from './sets.ts';
+import type { View } from './views.ts';
+import type { EditedFiles } from './write-back.ts';
 
 /** Layers of a group. */
 export interface GroupLayers {
@@ -24,20 +29,54 @@ export interface GroupLayers {
  * The edits that leave out the FFNs named.
  * @throws RangeError where an FFN's output does more than go to the residual stream
  */
-export function dropFfns(search: FfnSearch, dropped: readonly GroupLayers[]): ModelEdits {
-  const moves = new Map<string, string>();
-  for (const { group, layers } of dropped) {
-    for (const layer of layers) {
-      const ffn = group.ffns[layer];
-      if (!ffn.residual || !endsInResidual(ffn, search)) {
+export function dropFfns(views: readonly View[], dropped: readonly GroupLayers[]): EditedFiles {
+  return rerouteFiles(views, (view) => {
+    const moves = new Map<string, string>();
+    for (const ffn of dropped.flatMap(({ group, layers }) => layers.map((l) => view.twinOf(group.ffns[l])))) {
+      if (!ffn) continue;
+      if (!ffn.residual || !endsInResidual(ffn, view.search)) {
         throw new RangeError(
           `The FFN ${ffn.label} cannot be left out, because its output does not go straight to a residual Add.`,
         );
       }
       moves.set(ffn.residual.output, ffn.residual.stream);
     }
+    return moves;
+  });
+}
+
+/** In each view, gives the readers of some values others, and takes what is then dead out of the files. */
+function rerouteFiles(
+  views: readonly View[],
+  movesOf: (view: View) => ReadonlyMap<string, string>,
+): EditedFiles {
+  const files = new Map<Part, FileEdits>();
+  for (const view of views) {
+    const { flat, search } = view;
+    const { renamed, zeros } = reroute(search.index, movesOf(view));
+    const added = new Map(zeros.map((zero) => [zero.name, zero]));
+    for (const [node, names] of renamed) {
+      names.forEach((name, input) => {
+        if (name === node.inputs[input]) return;
+        const site = siteOf(flat, node, input);
+        if (!site) throw outOfReach();
+        const { part } = site.scope.use;
+        const edits = files.get(part) ?? new FileEdits(part.model);
+        files.set(part, edits);
+        const zero = added.get(name);
+        const origin = flat.originOfValue(name);
+        if (!zero && !(origin && isVisible(origin, site))) throw outOfReach();
+        edits.rename(site.node, site.input, zero ? edits.add(name, zero) : origin!.name);
+      });
+    }
   }
-  return reroute(search.index, moves);
+  return new Map([...files].map(([part, edits]) => [part, edits.finish(isPure)]));
+}
+
+function outOfReach(): RangeError {
+  return new RangeError(
+    'What is left out begins and ends in different functions or branches of the model, so it cannot be left out. Merge FFNs instead.',
+  );
 }
 
 /** Weights that make an FFN's output exactly zero: of the last linear map, and its bias. */
@@ -91,8 +130,22 @@ export function layerMoves(search: FfnSearch, dropped: readonly GroupLayers[]): 
 }
 
 /** The edits that leave out whole layers. @throws as `layerMoves` */
-export function dropLayers(search: FfnSearch, dropped: readonly GroupLayers[]): ModelEdits {
-  return reroute(search.index, layerMoves(search, dropped));
+export function dropLayers(views: readonly View[], dropped: readonly GroupLayers[]): EditedFiles {
+  return rerouteFiles(views, (view) =>
+    layerMoves(
+      view.search,
+      dropped.flatMap((d) => twinLayers(view, d)),
+    ),
+  );
+}
+
+/** The same layers in the groups of another view. */
+function twinLayers({ search, twinOf }: View, { group, layers }: GroupLayers): GroupLayers[] {
+  const twins = layers.map((l) => twinOf(group.ffns[l]));
+  return search.groups.flatMap((g) => {
+    const mine = twins.flatMap((t) => (t && g.ffns.includes(t) ? [t.layer] : []));
+    return mine.length > 0 ? [{ group: g, layers: mine }] : [];
+  });
 }
 
 /** The sentence for layers that cannot be left out. */

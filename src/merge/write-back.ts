@@ -1,17 +1,23 @@
 /**
- * Writes merged FFNs into a model's file: one stored copy that all layers of the window read (tying).
+ * Writing merged FFNs back: k layers read one stored copy, k − 1 copies leave the files (method.md, Steps 4).
  *
- * Why: a saving is real only when the file holds the weights once. The window's first layer keeps its tensors, with
- * new values; the others read its names; what nothing reads any more leaves the file.
+ * The copy that stays is the first layer's, in its place and in its type, so that a file changes as little as it can.
+ * Where the exporter shares that tensor with layers outside of the set, the set gets a copy of its own. The same
+ * layers in other branches and files are tied along (views.ts).
  *
- * Known limits: a saving in the file is not a saving in memory, since runtimes may copy tied tensors.
+ * Known limits: weights that are constants inside a function cannot be tied (the function is shared by its calls).
  */
-import type { FfnGroup, FfnSearch, FfnWeight, WeightRole } from '../graph/ffn.ts';
-import { asInputs, orphans } from '../graph/orphans.ts';
-import type { ModelEdits, NewTensor, NodeInfo, TensorInfo } from '../onnx/types.ts';
-import { isFloatType, rawByteLength } from '../tensor/dtype.ts';
+import { isVisible, type Site, siteOf } from '../flatten/sites.ts';
+import type { FlatModel, Part } from '../flatten/types.ts';
+import type { Ffn, FfnGroup } from '../graph/ffn.ts';
+import { type FfnWeight, type WeightRole, weightShape } from '../graph/weights.ts';
+import type { ModelEdits, NodeInfo, TensorInfo } from '../onnx/types.ts';
+import { isFloatType } from '../tensor/dtype.ts';
 import { transpose } from '../tensor/matrix.ts';
 import { elementCount } from '../tensor/shape.ts';
+import { FileEdits, SiteSet } from './file-edits.ts';
+import { encodeFloats, withData } from './stored-values.ts';
+import type { View } from './views.ts';
 
 /** One merged FFN: the layers that share it. */
 export interface TiedFfn {
@@ -22,112 +28,195 @@ export interface TiedFfn {
   readonly values?: ReadonlyMap<WeightRole, Float32Array>;
 }
 
+/** Edits by file. */
+export type EditedFiles = ReadonlyMap<Part, ModelEdits>;
+
 export interface WriteBack {
-  readonly edits: ModelEdits;
+  readonly files: EditedFiles;
   /** Elements of the floating-point tensors (rank ≥ 1) that leave, less those that come. */
   readonly parametersSaved: number;
 }
 
-/**
- * Plans the edits that tie each FFN of `tied`.
- * Without `values` the tensors keep their contents, which is enough to compute sizes.
- */
-export function tieFfns(search: FfnSearch, tied: readonly TiedFfn[]): WriteBack {
-  const { index } = search;
-  const renamed = new Map<NodeInfo, string[]>();
-  const tensors = new Map<TensorInfo, NewTensor | 'drop'>();
-  const addInitializers: NewTensor[] = [];
-  const rename = (weight: FfnWeight, name: string) => {
-    const names = renamed.get(weight.node) ?? [...weight.node.inputs];
-    names[weight.input] = name;
-    renamed.set(weight.node, names);
-  };
-
-  for (const { group, layers, values } of tied) {
-    const ffns = layers.map((l) => group.ffns[l]);
-    for (const anchor of ffns[0].weights) {
-      const members = ffns.map((f) => f.weights.find((w) => w.role === anchor.role)!);
-      const value = values?.get(anchor.role);
-      const { tensor, transposed, dims } = anchor.source;
-      const mine = new Set(members.map((m) => `${m.node.index}:${m.input}`));
-      const anchorValue = anchor.node.inputs[anchor.input];
-      if (readOnlyBy(search, anchorValue, mine)) {
-        for (const member of members.slice(1)) rename(member, anchorValue);
-        if (value)
-          tensors.set(
-            tensor,
-            newTensor(
-              tensor.name,
-              tensor,
-              transposed ? transpose(value, dims[0], dims[1]) : value,
-              tensor.dims,
-            ),
-          );
-        continue;
-      }
-      // The exporter shares the anchor's tensor with other layers: those keep it, the window gets its own.
-      const name = uniqueName(search, `layerfold.${group.id}.${layers[0]}-${layers.at(-1)}.${anchor.role}`);
-      for (const member of members) rename(member, name);
-      const contents = value ?? new Float32Array(elementCount(anchor.source.dims));
-      addInitializers.push(newTensor(name, tensor, contents, anchor.source.dims));
-    }
-  }
-
-  const gone = orphans(index, renamed);
-  const nodes = new Map<NodeInfo, { inputs: readonly string[] } | 'drop'>();
-  for (const [node, inputs] of renamed) nodes.set(node, { inputs });
-  for (const node of gone.nodes) nodes.set(node, 'drop');
-  for (const tensor of gone.initializers) tensors.set(tensor, 'drop');
-  const edits = {
-    tensors,
-    nodes,
-    addInitializers,
-    addInputs: asInputs(search.index, addInitializers),
-    dropInputs: new Set([...gone.initializers].map((t) => t.name).filter((n) => index.inputs.has(n))),
-  };
-  return { edits, parametersSaved: parametersRemoved(edits) };
+/** A weight of one layer in one view, and where its file says what is read. */
+interface Placed {
+  readonly view: View;
+  readonly weight: FfnWeight;
+  /** The flat value that the site reads. */
+  readonly value: string;
+  readonly site: Site;
+  /** Whether the site reads the weight transposed against what its FFN reads. */
+  readonly flipped: boolean;
 }
 
-/** Elements of the floating-point tensors (rank ≥ 1) that edits take out of a model, less those that they add. */
-export function parametersRemoved({ tensors, nodes, addInitializers }: ModelEdits): number {
+/**
+ * Plans the edits that tie each FFN of `tied`, in all views.
+ * Without `values` the tensors keep their contents, which is enough to compute sizes.
+ * @throws RangeError where a weight is a constant inside a function
+ */
+export function tieFfns(views: readonly View[], tied: readonly TiedFfn[]): WriteBack {
+  const files = new Map<Part, FileEdits>();
+  const editsOf = (part: Part) => {
+    const known = files.get(part) ?? new FileEdits(part.model);
+    files.set(part, known);
+    return known;
+  };
+  for (const set of tied) {
+    for (const anchor of set.group.ffns[set.layers[0]].weights) {
+      const places = views.map((view) => placesOf(view, set, anchor.role)).filter((p) => p.length > 1);
+      for (const part of new Set(places.map(([first]) => partOf(first)))) {
+        const mine = places.filter(([first]) => partOf(first) === part);
+        const value = set.values?.get(anchor.role);
+        tieWeight(
+          editsOf(part),
+          mine,
+          anchor,
+          value,
+          `layerfold.${set.group.id}.${set.layers[0]}-${set.layers.at(-1)}.${anchor.role}`,
+        );
+      }
+    }
+  }
+  const edited = new Map([...files].map(([part, edits]) => [part, edits.finish()]));
+  return { files: edited, parametersSaved: parametersRemoved(edited, views) };
+}
+
+const partOf = ({ site }: Placed): Part => site.scope.use.part;
+
+/** The weight of a role in each layer of a set, as one view has it. */
+function placesOf(view: View, { group, layers }: TiedFfn, role: WeightRole): Placed[] {
+  const twins = layers.map((l) => view.twinOf(group.ffns[l])).filter((f): f is Ffn => f !== undefined);
+  return twins.map((ffn) => placeOf(view, ffn.weights.find((w) => w.role === role)!));
+}
+
+/** The nearest input, towards where the weight is stored, that a file can give another value. */
+function placeOf(view: View, weight: FfnWeight): Placed {
+  const { flat, search } = view;
+  let { node, input }: { node: NodeInfo; input: number } = weight;
+  let flipped = false;
+  for (;;) {
+    const value = node.inputs[input];
+    const site = siteOf(flat, node, input);
+    if (site) return { view, weight, value, site, flipped };
+    const producer = search.index.producers.get(value);
+    if (!producer || producer.inputs.length === 0) throw new RangeError(insideFunction(flat, weight));
+    if (producer.opType === 'Transpose') flipped = !flipped;
+    node = producer;
+    input = 0;
+  }
+}
+
+function insideFunction(flat: FlatModel, weight: FfnWeight): string {
+  const name = flat.originOfNode(weight.node)?.scope.holder?.opType ?? weight.node.opType;
+  return `The weights of the FFN in the function “${name}” are constants inside it, which cannot be shared between layers; inline it with onnx.inliner.inline_local_functions and drop the result instead.`;
+}
+
+/** Why an FFN's weights cannot be shared in its file, in a sentence; undefined where they can. */
+export function untieable(view: View, ffn: Ffn): string | undefined {
+  for (const weight of ffn.weights) {
+    try {
+      placeOf(view, weight);
+    } catch (error) {
+      if (error instanceof RangeError) return error.message;
+      throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Ties one weight of a set in one file: in each view, all layers read what the first reads. */
+function tieWeight(
+  edits: FileEdits,
+  places: readonly (readonly Placed[])[],
+  primary: FfnWeight,
+  value: Float32Array | undefined,
+  name: string,
+): void {
+  const sites = new SiteSet();
+  for (const { site } of places.flat()) sites.add(site.node, site.input);
+  const [first] = places[0];
+  const stored = first.view.flat.storedAs(first.weight.source.tensor)!;
+  const held = definitionOf(edits, first);
+  const oneTensor = places.every(
+    ([p]) => p.view.flat.storedAs(p.weight.source.tensor)?.tensor === stored.tensor,
+  );
+  const reachable = places.every(([anchor, ...members]) =>
+    members.every(({ site }) => isVisible(anchor.view.flat.originOfValue(anchor.value)!, site)),
+  );
+  if (held && oneTensor && reachable && edits.leadsOnlyTo(held, sites)) {
+    for (const [anchor, ...members] of places) {
+      const target = anchor.view.flat.originOfValue(anchor.value)!.name;
+      for (const { site } of members) edits.rename(site.node, site.input, target);
+    }
+    if (value) {
+      const data = encodeFloats(asStored(first, primary, value), stored.tensor.dataType);
+      edits.replace(stored.tensor, withData(stored.tensor, data));
+    }
+    return;
+  }
+  // The anchor's tensor is read by other layers too: those keep it, the set gets its own.
+  const { dims } = first.weight.source;
+  const { dataType } = stored.tensor;
+  const contents = value ? asSeen(first, primary, value) : new Float32Array(elementCount(dims));
+  const own = edits.add(name, {
+    dataType,
+    dims: first.flipped ? [dims[1], dims[0]] : dims,
+    data: encodeFloats(first.flipped ? transpose(contents, dims[0], dims[1]) : contents, dataType),
+  });
+  for (const { site } of places.flat()) edits.rename(site.node, site.input, own);
+}
+
+/** Where the stored tensor behind a weight is defined. */
+function definitionOf(edits: FileEdits, { view, weight }: Placed) {
+  const { scope, tensor } = view.flat.storedAs(weight.source.tensor)!;
+  const holder = scope.nodes.find((n) => n.attributes.get('value')?.t === tensor);
+  const { graph } = scope;
+  return graph && edits.definitionIn(graph, holder ? holder.outputs[0] : tensor.name);
+}
+
+/** Values of the first view's weight in the shape that another view's node sees. */
+function asSeen({ weight }: Placed, primary: FfnWeight, value: Float32Array): Float32Array {
+  const [from, to] = [weightShape(primary), weightShape(weight)];
+  return from.rows > 1 && from.unitAxis !== to.unitAxis ? transpose(value, from.rows, from.cols) : value;
+}
+
+/** The same in the layout of the stored tensor. */
+function asStored(place: Placed, primary: FfnWeight, value: Float32Array): Float32Array {
+  const seen = asSeen(place, primary, value);
+  const { transposed, dims } = place.weight.source;
+  return transposed ? transpose(seen, dims[0], dims[1]) : seen;
+}
+
+/** Elements of the floating-point tensors (rank ≥ 1) that edits take out of the measured files, less what they add. */
+export function parametersRemoved(files: EditedFiles, views: readonly View[]): number {
+  const logical = quantizedSizes(views);
   let removed = 0;
   const count = (t: Pick<TensorInfo, 'dataType' | 'dims'> | undefined, sign: number) => {
-    if (t && isFloatType(t.dataType) && t.dims.length > 0) removed += sign * elementCount(t.dims);
+    if (!t) return;
+    const known = logical.get(t as TensorInfo);
+    if (known !== undefined) removed += sign * known;
+    else if (isFloatType(t.dataType) && t.dims.length > 0) removed += sign * elementCount(t.dims);
   };
-  for (const [node, edit] of nodes ?? []) {
-    if (edit === 'drop') count(node.attributes.get('value')?.t, 1);
+  const measured = new Set(views[0].flat.uses.map((u) => u.part));
+  for (const [part, { tensors, nodes, addInitializers }] of files) {
+    // Second copies of a decoder are files, not parameters.
+    if (!measured.has(part)) continue;
+    for (const [node, edit] of nodes ?? []) {
+      if (edit === 'drop') count(node.attributes.get('value')?.t, 1);
+    }
+    for (const [tensor, edit] of tensors ?? []) if (edit === 'drop') count(tensor, 1);
+    for (const tensor of addInitializers ?? []) count(tensor, -1);
   }
-  for (const [tensor, edit] of tensors ?? []) if (edit === 'drop') count(tensor, 1);
-  for (const tensor of addInitializers ?? []) count(tensor, -1);
   return removed;
 }
 
-/** Whether every use of a value, and of the tensor behind it, is one of `mine` (`node:input`). */
-function readOnlyBy(search: FfnSearch, value: string, mine: ReadonlySet<string>): boolean {
-  const { index } = search;
-  if (index.outputs.has(value)) return false;
-  if (!index.usesOf(value).every((u) => mine.has(`${u.node.index}:${u.input}`))) return false;
-  const producer = index.producers.get(value);
-  if (!producer || producer.opType === 'Constant') return true;
-  // Behind Identity or Transpose: the stored tensor must not be read in another way.
-  return (
-    index.usesOf(producer.inputs[0]).length === 1 &&
-    readOnlyBy(search, producer.inputs[0], new Set([`${producer.index}:0`]))
-  );
-}
-
-function newTensor(name: string, like: TensorInfo, values: Float32Array, dims: readonly number[]): NewTensor {
-  const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  if (data.byteLength !== rawByteLength(like.dataType, elementCount(dims))) {
-    throw new RangeError(`The merged values of “${name}” do not fit its shape.`);
+/** Parameters that a quantized tensor holds; its scales hold none. */
+function quantizedSizes(views: readonly View[]): Map<TensorInfo, number> {
+  const sizes = new Map<TensorInfo, number>();
+  for (const { flat, search } of views) {
+    for (const { source } of search.groups.flatMap((g) => g.ffns.flatMap((f) => f.weights))) {
+      const stored = flat.storedAs(source.tensor);
+      if (stored?.unpackedBy) sizes.set(stored.tensor, elementCount(source.tensor.dims));
+    }
   }
-  return { name, dataType: like.dataType, dims, data };
-}
-
-function uniqueName(search: FfnSearch, wanted: string): string {
-  const { producers, initializers, inputs } = search.index;
-  let name = wanted;
-  for (let k = 2; producers.has(name) || initializers.has(name) || inputs.has(name); k++)
-    name = `${wanted}.${k}`;
-  return name;
+  return sizes;
 }

@@ -2,17 +2,18 @@
  * Every method as a real variant: its file gives in onnxruntime-node what the live model gives with its changes, and
  * is really smaller.
  */
+
 import { readFile } from 'node:fs/promises';
 import * as node from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { solveAssignment } from '../align/assignment.ts';
 import { createCpuBackend } from '../kernels/cpu/index.ts';
-import { composeOnnx } from '../onnx/writer.ts';
 import { loadNodeFactory } from '../runtime/ort/node.ts';
 import type { HostTensor } from '../runtime/session.ts';
 import { expectClose } from '../testing/compare.ts';
 import { type FfnModelOptions, ffnModel } from '../testing/ffn-models.ts';
 import { createRandom } from '../testing/random.ts';
+import { savedBytes } from '../testing/saved-bytes.ts';
 import type { StageContext } from './context.ts';
 import { type Changes, LiveModel } from './live-model.ts';
 import { openModel } from './opened.ts';
@@ -47,8 +48,7 @@ async function outputOf({ live, opened }: StageContext, feeds: Feeds, changes?: 
 
 /** The variant's file in another runtime. */
 async function fileOutput({ opened }: StageContext, variant: Variant, feeds: Feeds) {
-  const blob = composeOnnx(opened.model, variant.edits).toBlob();
-  const bytes = new Uint8Array(await blob.arrayBuffer());
+  const bytes = await savedBytes(opened, variant.files);
   expect(bytes.length).toBe(savingOf(opened, variant).bytesAfter);
   const session = await node.InferenceSession.create(bytes);
   const inputs = Object.entries(feeds).map(([name, t]) => [

@@ -2,6 +2,7 @@
  * Identities through real sessions: permuting an FFN's hidden units changes nothing, and a merged download gives in
  * an independent runtime what the page's merged session gives.
  */
+
 import fc from 'fast-check';
 import * as node from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
@@ -15,6 +16,7 @@ import { loadNodeFactory } from '../runtime/ort/node.ts';
 import type { HostTensor } from '../runtime/session.ts';
 import { type ActivationForm, type FfnModelOptions, ffnModel } from '../testing/ffn-models.ts';
 import { createRandom } from '../testing/random.ts';
+import { savedBytes } from '../testing/saved-bytes.ts';
 import { LiveModel, type Overrides } from './live-model.ts';
 import { openModel } from './opened.ts';
 import { Job } from './progress.ts';
@@ -120,9 +122,8 @@ describe('the download', () => {
               k === 0 ? null : Permutation.from(random.permutation(group.dFf)),
             ),
           });
-          const { edits, parametersSaved } = tieFfns(opened.search, [{ group, layers, values }]);
-          const file = composeOnnx(opened.model, edits);
-          const saved = new Uint8Array(await file.toBlob().arrayBuffer());
+          const { files, parametersSaved } = tieFfns(opened.views, [{ group, layers, values }]);
+          const saved = await savedBytes(opened, files);
           const merged = await run(live, feeds, live.override(group, layers, values));
           expect(worst(merged, await runInNode(saved, feeds))).toBeLessThan(1e-5);
           expect(worst(merged, await run(live, feeds))).toBeGreaterThan(1e-4);
@@ -158,8 +159,8 @@ describe('the download', () => {
       reference: 0,
       permutations: [null, Permutation.from([3, 1, 2, 0, 9, 5, 6, 7, 8, 4])],
     });
-    const { edits } = tieFfns(again.search, [{ group: g, layers, values }]);
-    const saved = new Uint8Array(await composeOnnx(again.model, edits).toBlob().arrayBuffer());
+    const { files } = tieFfns(again.views, [{ group: g, layers, values }]);
+    const saved = await savedBytes(again, files);
     const merged = await run(sharedLive, feeds, sharedLive.override(g, layers, values));
     expect(worst(merged, await runInNode(saved, feeds))).toBeLessThan(1e-5);
     await sharedLive.release();

@@ -2,6 +2,7 @@
  * Text and guesses of the page's models against onnxruntime-node on the files: a plain loop, written separately, over
  * the sample and over the merged file that the writer makes.
  */
+
 import { openAsBlob } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -12,9 +13,9 @@ import { type NamedBlob, sortFiles } from '../data/files.ts';
 import { parseNpy } from '../data/npy.ts';
 import { createTextDataset } from '../data/text.ts';
 import { createCpuBackend } from '../kernels/cpu/index.ts';
-import { composeOnnx } from '../onnx/writer.ts';
 import { createRuntimeGemm } from '../runtime/ort/gemm.ts';
 import { loadNodeFactory } from '../runtime/ort/node.ts';
+import { savedBytes } from '../testing/saved-bytes.ts';
 import type { StageContext } from './context.ts';
 import { addFiles, NO_FILES, prepareData } from './data-stage.ts';
 import { makeExamples } from './examples.ts';
@@ -59,8 +60,7 @@ async function merge47(context: StageContext) {
     reference: 'first',
     score: 'default',
   });
-  const blob = composeOnnx(context.opened.model, variant.edits).toBlob();
-  return { variant, file: new Uint8Array(await blob.arrayBuffer()) };
+  return { variant, file: await savedBytes(context.opened, variant.files) };
 }
 
 const onJob = (context: StageContext, options: JobOptions): StageContext => ({

@@ -22,6 +22,7 @@ import { loadNodeFactory } from '../runtime/ort/node.ts';
 import type { HostTensor } from '../runtime/session.ts';
 import { DataType } from '../tensor/dtype.ts';
 import { createRandom } from '../testing/random.ts';
+import { savedBytes } from '../testing/saved-bytes.ts';
 import { LiveModel, tapsOf } from './live-model.ts';
 import { type OpenedModel, openModel } from './opened.ts';
 import { Job } from './progress.ts';
@@ -258,8 +259,8 @@ describe.each(mergeable)('%s', (name) => {
         reference: 0,
         permutations: [null, Permutation.from(orders[1])],
       });
-      const { edits, parametersSaved } = tieFfns(opened.search, [{ group, layers: [0, 1], values }]);
-      const saved = await compose(opened, edits);
+      const { files, parametersSaved } = tieFfns(opened.views, [{ group, layers: [0, 1], values }]);
+      const saved = await savedBytes(opened, files);
       const merged = await run(saved, feeds);
       expect(difference(await run(await rewritten(opened, own), feeds), merged)).toBeLessThan(1e-4);
       expect(difference(await run(bytes, feeds), merged)).toBeGreaterThan(1e-4);

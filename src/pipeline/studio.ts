@@ -10,17 +10,17 @@ import { DataError } from '../data/errors.ts';
 import { type NamedBlob, noModelSentence, type SplitName, sortFiles } from '../data/files.ts';
 import { pairedStandardError } from '../evaluate/metric.ts';
 import type { Backend } from '../kernels/backend.ts';
-import { composeOnnx } from '../onnx/writer.ts';
 import type { SessionFactory } from '../runtime/session.ts';
 import type { StageContext } from './context.ts';
 import { addFiles, type DataFiles, type DataStage, NO_FILES, prepareData } from './data-stage.ts';
 import { makeExamples } from './examples.ts';
 import type { LiveModel } from './live-model.ts';
 import { measureSimilarity } from './measure.ts';
-import { groupOf, type OpenedModel, openModel } from './opened.ts';
+import { groupOf, type OpenedModel, openModels } from './opened.ts';
 import { type AssignmentSolver, alignPairs, PairStore } from './pairs.ts';
 import { planGroups } from './plan.ts';
 import { Job, type JobOptions } from './progress.ts';
+import { savedFiles } from './saved.ts';
 import { termsOf } from './score-terms.ts';
 import { Scorer } from './scoring.ts';
 import { openChecked } from './self-test.ts';
@@ -28,6 +28,7 @@ import { type SweepCache, sweepWindows, variantKey } from './sweep.ts';
 import type {
   AlignmentResult,
   DataState,
+  DownloadFormat,
   DownloadResult,
   EngineSummary,
   EvaluationResult,
@@ -95,15 +96,8 @@ export class Studio {
     const job = new Job(options);
     const sorted = sortFiles(dropped);
     if (sorted.models.length === 0) throw new DataError(noModelSentence(dropped));
-    if (sorted.models.length > 1) {
-      const names = sorted.models.map((m) => `“${m.name}”`).join(' and ');
-      throw new DataError(
-        `${names} were dropped together, but one model is opened at a time. Drop one of them.`,
-      );
-    }
-    const [file] = sorted.models;
-    job.announce(`Reading ${file.name}`);
-    const opened = await openModel(file, file.name);
+    job.announce(`Reading ${sorted.models.map((m) => m.name).join(', ')}`);
+    const opened = await openModels(sorted.models, dropped);
     await job.check();
     const files = addFiles(NO_FILES, sorted);
     let stage: Awaited<ReturnType<typeof prepareData>>;
@@ -287,11 +281,12 @@ export class Studio {
   }
 
   /** The current variant as a file; with nothing merged, the input byte for byte, composed by the writer. */
-  download(): DownloadResult {
+  async download(format: DownloadFormat = 'onnx'): Promise<DownloadResult> {
     const opened = this.model();
-    const file = composeOnnx(opened.model, this.variant?.edits ?? {});
+    const [file] = savedFiles(opened, this.variant?.files);
     const base = opened.fileName.replace(/\.onnx$/i, '');
-    return { blob: file.toBlob(), fileName: `${base}${this.variant ? '-merged' : '-copy'}.onnx` };
+    if (format !== 'onnx') throw new DataError(`The format “${format}” cannot be saved.`);
+    return { blob: file.toBlob(), fileName: `${base}${this.variant ? '-merged' : '-copy'}.onnx`, notes: [] };
   }
 
   /** Frees sessions and device memory. */

@@ -44,10 +44,24 @@ export interface GroupSummary {
 
 export type Task = 'causal-lm' | 'image-classification' | 'unknown';
 
+/** A model file that was opened. */
+export interface FileSummary {
+  readonly name: string;
+  readonly role: 'model' | 'encoder' | 'decoder' | 'decoder-with-past';
+  /** With its data files. */
+  readonly bytes: number;
+  /** Files that its external data is in. */
+  readonly dataFiles: readonly string[];
+}
+
 export interface ModelSummary {
   readonly fileName: string;
+  readonly files: readonly FileSummary[];
+  /** What it can be saved as. */
+  readonly formats: readonly DownloadFormat[];
+  /** Of all files. */
   readonly bytes: number;
-  /** Elements of all floating-point tensors of rank ≥ 1 (folded scalar constants left out). */
+  /** Elements of all floating-point and quantized tensors of rank ≥ 1 (folded scalar constants left out). */
   readonly parameters: number;
   readonly ffnParameters: number;
   readonly ffnBytes: number;
@@ -231,9 +245,18 @@ export interface EvaluationResult {
   readonly engine: EngineSummary;
 }
 
+/**
+ * `onnx`: the model's own files (a zip where they are several); `onnx-float16`: the same in half precision; `zip`: they
+ * and the config and tokenizer files, with a note on loading them; `safetensors`: the checkpoint that was dropped
+ * beside the model, merged alike (a zip).
+ */
+export type DownloadFormat = 'onnx' | 'onnx-float16' | 'zip' | 'safetensors';
+
 export interface DownloadResult {
   readonly blob: Blob;
   readonly fileName: string;
+  /** Sentences: what the person should know of the file. */
+  readonly notes: readonly string[];
 }
 
 /** Every window of the given widths of one group, merged and scored on the select split. */

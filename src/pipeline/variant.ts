@@ -3,8 +3,11 @@
  *
  * Each variant is the same thing twice: edits of the file, and changes of the live model that give the same outputs.
  */
+
+import { DataError } from '../data/errors.ts';
 import type { FfnGroup, WeightRole } from '../graph/ffn.ts';
 import type { Pair } from '../kernels/backend.ts';
+import { asKept, firstMismatch } from '../merge/as-kept.ts';
 import {
   dropFfns,
   dropLayers,
@@ -17,9 +20,7 @@ import {
 import { mergeMethods } from '../merge/method.ts';
 import { randomWindows } from '../merge/random-windows.ts';
 import { checkSets, formatSet, referencePosition } from '../merge/sets.ts';
-import { parametersRemoved, type TiedFfn, tieFfns } from '../merge/write-back.ts';
-import type { ModelEdits } from '../onnx/types.ts';
-import { composeOnnx } from '../onnx/writer.ts';
+import { type EditedFiles, parametersRemoved, type TiedFfn, tieFfns } from '../merge/write-back.ts';
 import type { PinnedTensor } from '../runtime/session.ts';
 import { createSeeded } from '../tensor/seeded.ts';
 import { resolveBestScore } from './best-score.ts';
@@ -28,6 +29,7 @@ import type { StageContext } from './context.ts';
 import type { Changes } from './live-model.ts';
 import { groupOf, type OpenedModel } from './opened.ts';
 import { alignScores } from './pairs.ts';
+import { savedSize } from './saved.ts';
 import { candidateScores, type SingleScore, scoreKey, termsOf } from './score-terms.ts';
 import type { LayerSet, MergePlan, Saving } from './types.ts';
 
@@ -37,7 +39,7 @@ export interface Variant {
   readonly plan: MergePlan;
   /** Empty where nothing is tied (drops). */
   readonly tied: readonly TiedFfn[];
-  readonly edits: ModelEdits;
+  readonly files: EditedFiles;
   readonly changes: Changes;
   /** Key of the dataset whose calibration split aligned it; empty where none was used. */
   readonly builtOn: string;
@@ -79,15 +81,15 @@ export function layersOf(opened: OpenedModel, sets: readonly LayerSet[]): TiedFf
  * @param what a variant, or only sets that are to be tied
  */
 export function savingOf(
-  { model, search }: OpenedModel,
-  { tied, edits }: { readonly tied: readonly TiedFfn[]; readonly edits?: ModelEdits },
+  opened: OpenedModel,
+  { tied, files }: { readonly tied: readonly TiedFfn[]; readonly files?: EditedFiles },
 ): Saving {
-  const plan = edits ?? tieFfns(search, tied).edits;
-  const bytesAfter = composeOnnx(model, plan).size;
+  const edited = files ?? tieFfns(opened.views, tied).files;
+  const [bytesBefore, bytesAfter] = [savedSize(opened), savedSize(opened, edited)];
   return {
-    parametersSaved: parametersRemoved(plan),
-    bytesSaved: model.size - bytesAfter,
-    bytesBefore: model.size,
+    parametersSaved: parametersRemoved(edited, opened.views),
+    bytesSaved: bytesBefore - bytesAfter,
+    bytesBefore,
     bytesAfter,
   };
 }
@@ -196,21 +198,34 @@ async function mergedBy(
       const key = scoreKey(termsOf(score, group), group);
       return pairs.get(group.id, layers[reference], layer, key)!.permutation;
     };
-    const values = await method.merge({
+    const merged = await method.merge({
       backend,
       layers: await Promise.all(layers.map((l) => live.weightsOf(group, l))),
       reference,
       permutations: layers.map(permutationOf),
     });
+    const values = asKept(opened.views[0].flat, group.ffns[layers[0]], merged);
     tied.push({ group, layers, values });
     await job.check();
   }
-  const { edits } = tieFfns(opened.search, tied);
+  await checkTwins(opened, tied);
+  const { files } = tieFfns(opened.views, tied);
   const weights = new Map<string, PinnedTensor>();
   for (const { group, layers, values } of tied) {
     for (const [name, pin] of live.override(group, layers, values)) weights.set(name, pin);
   }
-  return { plan, tied, edits, changes: { weights }, builtOn: dataset?.key ?? '' };
+  return { plan, tied, files, changes: { weights }, builtOn: dataset?.key ?? '' };
+}
+
+/** @throws DataError where a file that should hold the same weights holds others */
+async function checkTwins({ views }: OpenedModel, tied: readonly TiedFfn[]): Promise<void> {
+  const ffns = tied.flatMap(({ group, layers }) => layers.map((l) => group.ffns[l]));
+  const wrong = await firstMismatch(views, ffns);
+  if (!wrong) return;
+  const [mine, theirs] = [views[0], wrong.view].map((v) => v.flat.uses.at(-1)!.part.fileName);
+  throw new DataError(
+    `“${theirs}” and “${mine}” hold different weights for ${wrong.ffn.label}, so they are not files of one export. Drop files that were exported together, or leave “${theirs}” out.`,
+  );
 }
 
 /** All FFNs of each set but its first left out. */
@@ -221,13 +236,13 @@ async function withoutFfns(
 ): Promise<Variant> {
   await job.check();
   const dropped = byGroup(sets, (layers) => layers.slice(1));
-  const edits = dropFfns(opened.search, dropped);
+  const files = dropFfns(opened.views, dropped);
   const weights = new Map<string, PinnedTensor>();
   for (const { group, layers } of dropped) {
     const zeros = zeroOutput(group.ffns[layers[0]]);
     for (const [name, pin] of live.override(group, layers, zeros)) weights.set(name, pin);
   }
-  return { plan, tied: [], edits, changes: { weights }, builtOn: '', droppedFfns: dropped.map(refsOf) };
+  return { plan, tied: [], files, changes: { weights }, builtOn: '', droppedFfns: dropped.map(refsOf) };
 }
 
 /** As many whole layers left out as the sets remove FFNs, chosen by evaluation, group by group. */
@@ -265,7 +280,7 @@ async function withoutLayers(
   return {
     plan,
     tied: [],
-    edits: dropLayers(search, chosen),
+    files: dropLayers(opened.views, chosen),
     changes: changesOf(chosen),
     // Which layers is in `droppedLayers`; the data only chose them.
     builtOn: '',

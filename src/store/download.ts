@@ -17,7 +17,7 @@ export function createDownloadActions(context: SliceContext): Pick<StudioActions
         .run({ step: 'download', label: 'Composing the file', cancelled }, async (options) => {
           const place = await files.choosePlace(name);
           await variant.settle(options);
-          const { blob, fileName } = await api.download(options);
+          const { blob, fileName } = await api.download('onnx', options);
           if (options.signal.aborted) throw options.signal.reason;
           if (place) {
             await place.write(blob, options.signal, (written) => {

@@ -210,9 +210,13 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
       await step('open', 'Reading the graph', callOptions);
       const ffnParameters = groups.reduce((sum, group) => sum + group.layers * group.parametersPerFfn, 0);
       const parameters = Math.round(ffnParameters * 1.52);
+      const fileName = files.find((file) => file.name.endsWith('.onnx'))?.name ?? 'model.onnx';
+      const bytes = parameters * 4 + 412_345;
       model = {
-        fileName: files.find((file) => file.name.endsWith('.onnx'))?.name ?? 'model.onnx',
-        bytes: parameters * 4 + 412_345,
+        fileName,
+        files: [{ name: fileName, role: 'model', bytes, dataFiles: [] }],
+        formats: ['onnx', 'onnx-float16', 'zip'],
+        bytes,
         parameters,
         ffnParameters,
         ffnBytes: ffnParameters * 4,
@@ -372,10 +376,10 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
       await step('examples', 'Writing, token', callOptions);
       return examplesFor(request, options.images ?? false, current !== null);
     },
-    async download(callOptions) {
+    async download(_format, callOptions) {
       await step('download', 'Composing', callOptions, Math.min(delay, 200));
       const name = current ? 'model-merged.onnx' : 'model.onnx';
-      return { blob: new Blob(['fake']), fileName: name };
+      return { blob: new Blob(['fake']), fileName: name, notes: [] };
     },
   };
 }

@@ -14,109 +14,14 @@ import warnings
 from pathlib import Path
 
 import onnx
-import torch
-import transformers as tf
 
 warnings.filterwarnings('ignore')
 HERE = Path(__file__).parent
 OUT = HERE / 'models'
+sys.path.insert(0, str(OUT))
+from exporting import *  # noqa: E402, F403  (configurations, inputs, exporters)
+
 LIMIT = 150_000
-V, D, F, L, H = 24, 16, 40, 3, 2  # vocabulary, d_model, d_ff, layers, heads
-TEXT = dict(vocab_size=V, hidden_size=D, intermediate_size=F, num_hidden_layers=L, num_attention_heads=H,
-            max_position_embeddings=16, pad_token_id=0, bos_token_id=1, eos_token_id=2)
-IMAGE = dict(hidden_size=D, intermediate_size=F, num_hidden_layers=L, num_attention_heads=H, image_size=8,
-             patch_size=4, num_channels=3)
-
-
-class Wrapped(torch.nn.Module):
-    """Positional arguments in, one tensor (or several) out."""
-
-    def __init__(self, model, names, pick, extra):
-        super().__init__()
-        self.model, self.names, self.pick, self.extra = model, names, pick, extra
-
-    def forward(self, *args):
-        out = self.model(**dict(zip(self.names, args)), **self.extra)
-        return tuple(out[p] for p in self.pick) if isinstance(self.pick, tuple) else out[self.pick]
-
-
-def tokens(length=5, batch=2):
-    return torch.randint(3, V, (batch, length))
-
-
-def build(cls, config, seed, init, **more):
-    torch.manual_seed(seed)
-    model = getattr(tf, cls)(getattr(tf, config)(**more, attn_implementation='eager')).eval()
-    if init == 'random':  # else as the class does it: zero biases, which TorchScript's exporter deduplicates
-        for p in model.parameters():
-            scale = p.shape[-1] ** -0.5 if p.ndim > 1 else 0.3
-            torch.nn.init.normal_(p, 1.0 if p.ndim == 1 and p.data.mean() == 1 else 0.0, scale)
-    return model
-
-
-def group(layers=L, d_model=D, d_ff=F, gated=False):
-    return dict(layers=layers, dModel=d_model, dFf=d_ff, gated=gated)
-
-
-def case(cls, config, more, inputs, groups, pick='logits', extra=None, opset=None, dynamo=True, init='random',
-         refusals=(), dynamic=False, fold=True):
-    def make(name):
-        model = build(cls, config, sum(map(ord, name)), init, **more)
-        named = inputs()
-        args = tuple(named.values())
-        wrapped = Wrapped(model, list(named), pick, extra or {}).eval()
-        path = OUT / f'{name}.onnx'
-        names = list(pick) if isinstance(pick, tuple) else [pick]
-        common = dict(input_names=list(named), output_names=names, opset_version=opset)
-        with torch.no_grad():
-            if dynamo:
-                shapes = None
-                if dynamic:
-                    batch, length = torch.export.Dim('batch', min=1, max=8), torch.export.Dim('length', min=2, max=16)
-                    shapes = {'args': tuple({0: batch, 1: length} for _ in args)}
-                program = torch.onnx.export(wrapped, args, dynamo=True, verbose=False, dynamic_shapes=shapes, **common)
-                proto = program.model_proto
-            else:
-                axes = {n: {0: 'batch', 1: 'length'} for n in named} if dynamic else None
-                torch.onnx.export(wrapped, args, str(path), dynamo=False, dynamic_axes=axes,
-                                  do_constant_folding=fold, **common)
-                proto = onnx.load(str(path))
-        return proto, dict(groups=groups, refusals=list(refusals))
-    return make
-
-
-def ids(): return {'input_ids': tokens()}
-def ids_and_mask(): return {'input_ids': tokens(), 'attention_mask': torch.ones(2, 5, dtype=torch.int64)}
-def pixels(): return {'pixel_values': torch.randn(2, 3, 8, 8)}
-def pair(): return {'input_ids': tokens(), 'decoder_input_ids': tokens(4)}
-def clip(): return {**ids_and_mask(), **pixels()}
-def mel(): return {'input_features': torch.randn(1, 8, 16)}
-def mel_pair(): return {**mel(), 'decoder_input_ids': tokens(4, 1)}
-def mel_masked(): return {**mel_pair(), 'decoder_attention_mask': torch.ones(1, 4, dtype=torch.int64)}
-def wave(): return {'input_values': torch.randn(1, 400)}
-
-
-NO_CACHE = dict(use_cache=False)
-HIDDEN = 'last_hidden_state'
-GQA = dict(TEXT, num_key_value_heads=1)
-GPT2 = dict(vocab_size=V, n_positions=16, n_embd=D, n_layer=L, n_head=H, bos_token_id=1, eos_token_id=2)
-OPT = dict(vocab_size=V, hidden_size=D, ffn_dim=F, num_hidden_layers=L, num_attention_heads=H, word_embed_proj_dim=D,
-           max_position_embeddings=16, pad_token_id=0, bos_token_id=1, eos_token_id=2)
-T5 = dict(vocab_size=V, d_model=D, d_kv=8, d_ff=F, num_layers=L, num_decoder_layers=2, num_heads=H,
-          decoder_start_token_id=0, relative_attention_num_buckets=8)
-MARIAN = dict(vocab_size=V, d_model=D, encoder_layers=L, decoder_layers=2, encoder_ffn_dim=F, decoder_ffn_dim=F,
-              encoder_attention_heads=H, decoder_attention_heads=H, max_position_embeddings=16, pad_token_id=0,
-              decoder_start_token_id=0, eos_token_id=2)
-WHISPER = dict(vocab_size=V, num_mel_bins=8, d_model=D, encoder_layers=2, decoder_layers=2, encoder_ffn_dim=F,
-               decoder_ffn_dim=F, encoder_attention_heads=H, decoder_attention_heads=H, max_source_positions=8,
-               max_target_positions=16, pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
-               suppress_tokens=[], begin_suppress_tokens=[])
-CLIP = dict(text_config=TEXT, vision_config=dict(IMAGE, hidden_size=24, intermediate_size=48), projection_dim=8)
-WAV = dict(vocab_size=V, hidden_size=D, intermediate_size=F, num_hidden_layers=L, num_attention_heads=H,
-           conv_dim=(8, 8), conv_stride=(5, 4), conv_kernel=(10, 4), num_feat_extract_layers=2,
-           num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, feat_extract_norm='layer')
-DISTIL = dict(vocab_size=V, dim=D, hidden_dim=F, n_layers=L, n_heads=H, max_position_embeddings=16, pad_token_id=0)
-ALBERT = dict(TEXT, embedding_size=8)
 BOTH = [group(L), group(2)]
 SHARED = ('The 3 FFNs like model.encoder.albert_layer_groups.0.albert_layers.0 (16→40, GELU (tanh)) already share one '
           'stored copy of their weights, so merging them would save nothing.')
@@ -186,47 +91,64 @@ CASES = {
     'whisper-torchscript-17': case('WhisperForConditionalGeneration', 'WhisperConfig', WHISPER, mel_masked,
                                    [group(2), group(2)], extra=NO_CACHE, opset=17, dynamo=False),
     'wav2vec2-dynamo': case('Wav2Vec2Model', 'Wav2Vec2Config', WAV, wave, [group()], pick=HIDDEN),
+    'bert-mlm-torchscript': case('BertForMaskedLM', 'BertConfig', dict(TEXT, num_hidden_layers=2), bert_inputs, [group(2)],
+                                 opset=17, dynamo=False, dynamic=True, short=True),
+    'wav2vec2-ctc': case('Wav2Vec2ForCTC', 'Wav2Vec2Config', dict(WAV, num_hidden_layers=2), wave, [group(2)], short=True),
+    'clip-text': case('CLIPTextModelWithProjection', 'CLIPTextConfig', dict(TEXT, num_hidden_layers=2, projection_dim=8),
+                      ids_and_mask, [group(2)], pick='text_embeds', short=True),
 }
 
 
-def bare(graph):
-    """Leaves out what exporters write for people: stack traces make the files ten times as large."""
-    for node in graph.node:
-        node.ClearField('doc_string')
-        del node.metadata_props[:]
-        for a in node.attribute:
-            a.ClearField('doc_string')
-            if a.HasField('g'):
-                bare(a.g)
-    for v in [*graph.value_info, *graph.input, *graph.output, *graph.initializer]:
-        v.ClearField('doc_string')
-        del v.metadata_props[:]
-    del graph.metadata_props[:]
-    graph.ClearField('doc_string')
+def written(name, files):
+    """{path below models/: bytes} of what a maker returned."""
+    if isinstance(files, onnx.ModelProto):
+        files = {f'{name}.onnx': files}
+    def encode(content):
+        if isinstance(content, onnx.ModelProto):
+            return bare_model(content).SerializeToString()
+        return content if isinstance(content, bytes) else (json.dumps(content, indent=1) + '\n').encode()
+    return {path: encode(content) for path, content in files.items()}
 
 
 def main(wanted):
-    sys.path.insert(0, str(OUT))
     from handmade import HANDMADE
+    from caches import CACHES
+    from external import EXTERNAL
+    from functions import FUNCTIONS
+    from half import HALF
+    from pairs import PAIRS
+    from quantized import QUANTIZED
 
-    cases = {**CASES, **HANDMADE}
+    cases = {**CASES, **HANDMADE, **HALF, **QUANTIZED, **EXTERNAL, **CACHES, **PAIRS, **FUNCTIONS}
     manifest_path = HERE / 'models.json'
     manifest = json.loads(manifest_path.read_text()) if manifest_path.exists() else {}
     for name in wanted or cases:
-        start = time.time()
+        start, made = time.time(), {}
         try:
-            proto, expected = cases[name](name)
-            bare(proto.graph)
-            data = proto.SerializeToString()
-            assert len(data) < LIMIT, f'{len(data)} bytes'
+            files, expected = cases[name](name)
+            made = written(name, files)
+            for path, data in made.items():
+                assert len(data) < LIMIT, f'{path} has {len(data)} bytes'
+                (OUT / path).parent.mkdir(exist_ok=True)
+                (OUT / path).write_bytes(data)
+            opened = [p for p in made if not p.endswith('.json')]
+            check = expected.pop('_check', None)
+            if check:
+                check()
+            else:
+                for path in opened:
+                    if path.endswith('.onnx'):
+                        run(OUT / path)
+            if opened != [f'{name}.onnx']:
+                expected = {'files': opened, **expected}
         except Exception as error:  # say it, and go on with the others
-            print(f'{name}: FAILED {type(error).__name__}: {str(error)[:300]}', flush=True)
-            (OUT / f'{name}.onnx').unlink(missing_ok=True)
+            print(f'{name}: FAILED {type(error).__name__}: {str(error)[:600]}', flush=True)
+            for path in made:
+                (OUT / path).unlink(missing_ok=True)
             manifest.pop(name, None)
             continue
-        (OUT / f'{name}.onnx').write_bytes(data)
         manifest[name] = expected
-        print(f'{name}: {len(data)} bytes, {time.time() - start:.1f} s', flush=True)
+        print(f'{name}: {sum(map(len, made.values()))} bytes, {time.time() - start:.1f} s', flush=True)
         order = {n: i for i, n in enumerate(cases)}
         kept = {n: manifest[n] for n in sorted(manifest, key=lambda n: order.get(n, 1e9)) if n in order}
         manifest_path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + '\n')

@@ -5,6 +5,7 @@
 import type {
   AlignmentResult,
   DataState,
+  DownloadFormat,
   DownloadResult,
   EngineSummary,
   EvaluationResult,
@@ -64,5 +65,5 @@ export interface StudioApi {
   /** Original and current variant on real outputs: generated text, predictions on images of the report split. */
   examples(request: GenerateRequest, options?: CallOptions): Promise<ExampleResult>;
   /** The current variant as a file (with no merge: the input, byte for byte, composed by the writer). */
-  download(options?: CallOptions): Promise<DownloadResult>;
+  download(format: DownloadFormat, options?: CallOptions): Promise<DownloadResult>;
 }

@@ -120,6 +120,6 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
     sweep: (request, o) => call('sweep', [request], o),
     plan: (request, o) => call('plan', [request], o),
     examples: (request, o) => call('examples', [request], o),
-    download: (o) => call('download', [], o),
+    download: (format, o) => call('download', [format], o),
   };
 }

@@ -8,6 +8,7 @@
 import type { JobOptions } from '../pipeline/progress.ts';
 import { Studio } from '../pipeline/studio.ts';
 import type {
+  DownloadFormat,
   GenerateRequest,
   LayerSet,
   MergePlan,
@@ -58,7 +59,7 @@ const handlers: Record<Method, Handler> = {
   sweep: async (o, [request]: readonly SweepRequest[]) => (await ready()).sweep(request, o),
   plan: async (o, [request]: readonly PlanRequest[]) => (await ready()).plan(request, o),
   examples: async (o, [request]: readonly GenerateRequest[]) => (await ready()).examples(request, o),
-  download: async () => (await ready()).download(),
+  download: async (_, [format]: readonly DownloadFormat[]) => (await ready()).download(format),
 };
 
 const post = (message: FromWorker) => self.postMessage(message);

@@ -1,0 +1,53 @@
+/**
+ * From the flat model back to the files: where in a file a node of the flat model reads a value.
+ */
+import type { NodeInfo } from '../onnx/types.ts';
+import type { FlatModel, Part, Scope, ValueOrigin } from './types.ts';
+
+/** An input of a node of a file. */
+export interface Site {
+  readonly scope: Scope;
+  readonly node: NodeInfo;
+  readonly input: number;
+}
+
+/**
+ * Where a file decides which value a node reads: the node's own input or, inside a function, the input of the call.
+ * Undefined where the value is made inside a function, which all of its calls share.
+ */
+export function siteOf(flat: FlatModel, node: NodeInfo, input: number): Site | undefined {
+  const origin = flat.originOfNode(node);
+  if (!origin) return undefined;
+  let { scope, node: at } = origin;
+  let index = origin.inputs ? origin.inputs[input] : input;
+  if (index < 0) return undefined;
+  while (scope.kind === 'function') {
+    index = scope.formals!.indexOf(at.inputs[index]);
+    if (index < 0) return undefined;
+    at = scope.holder!;
+    scope = scope.parent!;
+  }
+  return { scope, node: at, input: index };
+}
+
+/** Whether a value can be named at a site: it is defined in its scope or around it. */
+export function isVisible({ scope }: ValueOrigin, site: Site): boolean {
+  for (let at: Scope | undefined = site.scope; at; at = at.kind === 'branch' ? at.parent : undefined) {
+    if (at.path === scope.path && at.use === scope.use) return true;
+  }
+  return false;
+}
+
+/** A file that is its own flat model: one graph in f32. */
+export function asItIs(part: Part): FlatModel {
+  const { model } = part;
+  const use = { part, prefix: '', inputs: new Map(), fixed: new Map(), keepsOutput: () => true };
+  const scope: Scope = { use, kind: 'graph', path: '', nodes: model.graph.nodes, graph: model.graph };
+  return {
+    model,
+    uses: [use],
+    originOfNode: (node) => ({ scope, node }),
+    originOfValue: (name) => ({ scope, name }),
+    storedAs: (tensor) => ({ scope, tensor }),
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * Edits of one file: inputs that nodes read instead, tensors with new contents, and what then leaves with its last
+ * reader, in all graphs of the file.
+ *
+ * Why: a tensor may be read by branches, or by nodes that are not edited (an exporter deduplicates equal tensors), so
+ * it leaves the file only when its last consumer is gone (design.md, “Weights are wherever exporters put them”).
+ */
+import { isConstantNode } from '../graph/orphans.ts';
+import { type Definition, indexScopes, type ScopedIndex } from '../graph/scoped-index.ts';
+import type { GraphInfo, ModelEdits, NewTensor, NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
+
+const indices = new WeakMap<OnnxModel, ScopedIndex>();
+
+function indexOf(model: OnnxModel): ScopedIndex {
+  const known = indices.get(model) ?? indexScopes(model);
+  indices.set(model, known);
+  return known;
+}
+
+const key = (node: NodeInfo, input: number, ids: Map<NodeInfo, number>) => {
+  if (!ids.has(node)) ids.set(node, ids.size);
+  return `${ids.get(node)}:${input}`;
+};
+
+/** A set of inputs of nodes. */
+export class SiteSet {
+  private readonly ids = new Map<NodeInfo, number>();
+  private readonly keys = new Set<string>();
+
+  add(node: NodeInfo, input: number): void {
+    this.keys.add(key(node, input, this.ids));
+  }
+
+  has(node: NodeInfo, input: number): boolean {
+    return this.keys.has(key(node, input, this.ids));
+  }
+}
+
+/** Views of a constant, also of a quantized one. */
+export function passesOn(node: NodeInfo): boolean {
+  return isConstantNode(node) || node.opType === 'DequantizeLinear';
+}
+
+export class FileEdits {
+  readonly model: OnnxModel;
+  private readonly index: ScopedIndex;
+  private readonly renamed = new Map<NodeInfo, string[]>();
+  private readonly tensors = new Map<TensorInfo, NewTensor>();
+  private readonly added = new Map<string, NewTensor>();
+
+  constructor(model: OnnxModel) {
+    this.model = model;
+    this.index = indexOf(model);
+  }
+
+  /** Gives a node another value to read. */
+  rename(node: NodeInfo, input: number, name: string): void {
+    const names = this.renamed.get(node) ?? [...node.inputs];
+    names[input] = name;
+    this.renamed.set(node, names);
+  }
+
+  replace(tensor: TensorInfo, by: NewTensor): void {
+    this.tensors.set(tensor, by);
+  }
+
+  /** Adds an initializer under a name like the one wanted. @returns its name */
+  add(wanted: string, tensor: Omit<NewTensor, 'name'>): string {
+    let name = wanted;
+    for (let k = 2; this.added.has(name) || this.isTaken(name); k++) name = `${wanted}.${k}`;
+    this.added.set(name, { ...tensor, name });
+    return name;
+  }
+
+  /** The definition of a value where a node stands. */
+  resolve(node: NodeInfo, name: string): Definition | undefined {
+    const graph = this.index.graphOf(node);
+    return graph && this.index.resolve(graph, name);
+  }
+
+  definitionIn(graph: GraphInfo, name: string): Definition | undefined {
+    return this.index.resolve(graph, name);
+  }
+
+  /** Whether a value, through views of it, is read at these sites only. */
+  leadsOnlyTo(value: Definition, sites: SiteSet): boolean {
+    if (value.isOutput) return false;
+    return value.uses.every(({ node, input }) => {
+      if (sites.has(node, input)) return true;
+      const made = passesOn(node) ? this.resolve(node, node.outputs[0]) : undefined;
+      return made !== undefined && this.leadsOnlyTo(made, sites);
+    });
+  }
+
+  /**
+   * The edits, with what nobody reads any more dropped.
+   * @param removable which nodes leave with their last reader; what was unread before stays as it was
+   */
+  finish(removable: (node: NodeInfo) => boolean = passesOn): ModelEdits {
+    const gone = this.orphans(removable);
+    const nodes = new Map<NodeInfo, { inputs: readonly string[] } | 'drop'>();
+    for (const [node, inputs] of this.renamed) nodes.set(node, { inputs });
+    for (const node of gone.nodes) nodes.set(node, 'drop');
+    const tensors = new Map<TensorInfo, NewTensor | 'drop'>(this.tensors);
+    for (const tensor of gone.tensors) tensors.set(tensor, 'drop');
+    const { graph } = this.model;
+    const inputs = new Set(graph.inputs.map((v) => v.name));
+    // Before IR version 4 every initializer is an input of the graph too.
+    const listed = graph.initializers.some((t) => inputs.has(t.name));
+    const addInitializers = [...this.added.values()];
+    return {
+      nodes,
+      tensors,
+      addInitializers,
+      addInputs: listed
+        ? addInitializers.map(({ name, dataType, dims }) => ({ name, elemType: dataType, dims }))
+        : [],
+      dropInputs: new Set(
+        graph.initializers.filter((t) => gone.tensors.has(t) && inputs.has(t.name)).map((t) => t.name),
+      ),
+    };
+  }
+
+  private isTaken(name: string): boolean {
+    return this.index.resolve(this.model.graph, name) !== undefined;
+  }
+
+  private orphans(removable: (node: NodeInfo) => boolean) {
+    const nodes = new Set<NodeInfo>();
+    const tensors = new Set<TensorInfo>();
+    const counts = new Map<Definition, number>();
+    const queue: Definition[] = [];
+    const countOf = (d: Definition) => counts.get(d) ?? d.uses.length;
+    const change = (node: NodeInfo, name: string, by: number) => {
+      const value = name === '' ? undefined : this.resolve(node, name);
+      if (!value) return;
+      counts.set(value, countOf(value) + by);
+      if (by < 0 && countOf(value) === 0 && !value.isOutput) queue.push(value);
+    };
+    const changed = [...this.renamed].flatMap(([node, names]) =>
+      names.flatMap((name, i) => (name === node.inputs[i] ? [] : [{ node, from: node.inputs[i], to: name }])),
+    );
+    for (const { node, to } of changed) change(node, to, 1);
+    for (const { node, from } of changed) change(node, from, -1);
+    for (let head = 0; head < queue.length; head++) {
+      const value = queue[head];
+      if (countOf(value) > 0) continue;
+      if (value.tensor) tensors.add(value.tensor);
+      const node = value.producer;
+      if (!node || nodes.has(node) || !removable(node)) continue;
+      const outputs = node.outputs.map((name) => (name === '' ? undefined : this.resolve(node, name)));
+      if (outputs.some((o) => o && (countOf(o) > 0 || o.isOutput))) continue;
+      nodes.add(node);
+      for (const name of this.renamed.get(node) ?? node.inputs) change(node, name, -1);
+      for (const inner of nestedNodes(node)) for (const name of inner.inputs) change(inner, name, -1);
+    }
+    return { nodes, tensors };
+  }
+}
+
+function* nestedNodes(node: NodeInfo): Generator<NodeInfo> {
+  for (const { g } of node.attributes.values()) {
+    for (const inner of g?.nodes ?? []) {
+      yield inner;
+      yield* nestedNodes(inner);
+    }
+  }
+}
