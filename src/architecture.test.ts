@@ -20,7 +20,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   onnx: ['tensor'],
   quantize: ['tensor'],
-  flatten: ['onnx', 'tensor'],
+  flatten: ['onnx', 'quantize', 'tensor'],
   graph: ['onnx', 'quantize', 'tensor'],
   kernels: ['tensor'],
   'kernels/cpu': ['kernels', 'tensor'],

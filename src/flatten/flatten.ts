@@ -36,7 +36,7 @@ export interface FlattenOptions {
   /** float16 and bfloat16 become float. */
   readonly widen: boolean;
   /** By `nodeKey`: quantized constants to unpack, at the node that unpacks them. */
-  readonly unpack?: ReadonlyMap<string, Unpacked & { readonly tensor: TensorInfo }>;
+  readonly unpack?: ReadonlyMap<string, Unpacked>;
 }
 
 /** Tensors from this size on stay outside of the flat model's own bytes. */
@@ -202,12 +202,12 @@ class Flattener {
   }
 
   /** A quantized constant as f32; MatMulNBits becomes the MatMul that it stands for, and its bias an Add. */
-  private addUnpacked(names: ScopeNames, node: NodeInfo, unpacked: Unpacked & { tensor: TensorInfo }): void {
+  private addUnpacked(names: ScopeNames, node: NodeInfo, unpacked: Unpacked): void {
     const { scope } = names;
-    const { dims, tensor } = unpacked;
+    const { dims, packing } = unpacked;
     const output = names.of(node.outputs[0]);
     const add = (name: string) => {
-      this.stored.set(name, { scope, tensor, unpackedBy: node });
+      this.stored.set(name, { scope, tensor: packing.values, unpackedBy: node, packing });
       const make = async () => new Blob([await unpacked.read()]);
       this.out.addLater(name, DataType.float, dims, 4 * elementCount(dims), make);
     };

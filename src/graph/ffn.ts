@@ -71,19 +71,15 @@ export interface FfnSearch {
 export interface SearchOptions {
   /** Whether FFNs with quantized weights, in schemes that can be decoded and encoded, may be in groups. */
   readonly quantized?: boolean;
+  /** How a tensor is kept in its file, where not as the model has it: FFNs kept in different ways share no copy. */
+  storedAs?(tensor: TensorInfo): string;
 }
 
 /**
  * Finds the FFNs of a model.
- * @param storedAs how a tensor is kept in its file, where that is not as the model has it: FFNs whose weights are
- *   kept in different ways share no copy
  * @throws OnnxError for a graph that cannot be run (see indexGraph) or constants that cannot be read.
  */
-export async function findFfns(
-  model: OnnxModel,
-  storedAs: (tensor: TensorInfo) => string = () => '',
-  options: SearchOptions = {},
-): Promise<FfnSearch> {
+export async function findFfns(model: OnnxModel, options: SearchOptions = {}): Promise<FfnSearch> {
   const index = indexGraph(model.graph);
   const constants = await readConstants(model, index);
   const linears = linearMaps(index, constants);
@@ -118,7 +114,7 @@ export async function findFfns(
   );
   const byKey = new Map<string, Found[]>();
   found.forEach((f, i) => {
-    const key = `${stacks[i]} · ${groupKey(f, f.region, constants)} · ${f.weights.map((w) => storedAs(w.source.tensor)).join()}`;
+    const key = `${stacks[i]} · ${groupKey(f, f.region, constants)} · ${f.weights.map((w) => options.storedAs?.(w.source.tensor) ?? '').join()}`;
     byKey.set(key, [...(byKey.get(key) ?? []), f]);
   });
 

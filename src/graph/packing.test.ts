@@ -282,7 +282,7 @@ describe('a model that is quantized', () => {
   ];
 
   test('is a group where that is welcome, and is refused by its scheme where it is not', async () => {
-    const found = await findFfns(await model(plainly, coded), undefined, { quantized: true });
+    const found = await findFfns(await model(plainly, coded), { quantized: true });
     expect(found.refusals).toEqual([]);
     expect(found.groups.map((g) => [g.name, g.ffns.length])).toEqual([['layers.*.mlp', 2]]);
     expect(found.groups[0].ffns[1].weights.map((w) => w.packing?.values.source.tensor.name)).toEqual([
@@ -305,7 +305,7 @@ describe('a model that is quantized', () => {
     const floats = (name: string, rows: number, cols: number) => [
       f32(`${name}.w`, [rows, cols], positive(rows * cols)),
     ];
-    const { refusals } = await findFfns(await model(fake, floats), undefined, { quantized: true });
+    const { refusals } = await findFfns(await model(fake, floats), { quantized: true });
     expect(refusals).toEqual([
       'The 2 FFNs like layers.0.mlp (4→8, ReLU) have quantized weights that cannot be merged, because it is the graph that quantizes its weights (QuantizeLinear); drop the model before quantization instead.',
     ]);
@@ -346,7 +346,7 @@ describe('a model that is quantized', () => {
       ...plainly(x, name),
       ...(rows < cols ? [node('MatMulInteger', ['qx', 'qx'], [`${name}.none`])] : []),
     ];
-    const { refusals, groups } = await findFfns(await model(attention, coded), undefined, {
+    const { refusals, groups } = await findFfns(await model(attention, coded), {
       quantized: true,
     });
     expect([refusals, groups.length]).toEqual([[], 1]);

@@ -108,7 +108,7 @@ function quantized({ gemm, activation, hidden }: Form) {
 
 async function search(form: Form) {
   const { bytes, sums } = quantized(form);
-  return { sums, ...(await findFfns(await openOnnx(new Blob([bytes])), undefined, { quantized: true })) };
+  return { sums, ...(await findFfns(await openOnnx(new Blob([bytes])), { quantized: true })) };
 }
 
 describe('pairs of QuantizeLinear and DequantizeLinear on activations', () => {

@@ -48,11 +48,15 @@ async function flatAndSearch(
   const halves = uses.some((u) => hasHalves(u.part.model));
   const plain = uses.length === 1 && fixed.size === 0 && !callsFunctions(part.model);
   const asRead = plain ? asItIs(part) : await flatten(uses, { widen: false });
-  const first = await findFfns(asRead.model);
+  const first = await findFfns(asRead.model, { quantized: true });
   const unpack = unpackable(asRead, first);
   if (!halves && unpack.size === 0) return { flat: asRead, search: first, widened: false };
   const flat = await flatten(uses, { widen: true, unpack });
-  return { flat, search: await findFfns(flat.model, (t) => storedType(flat, t)), widened: true };
+  return {
+    flat,
+    search: await findFfns(flat.model, { storedAs: (t) => storedType(flat, t) }),
+    widened: true,
+  };
 }
 
 /** Groups whose weights cannot be shared in their file become refusals. */
@@ -70,7 +74,7 @@ function withoutUntieable(view: View): FfnSearch {
 /** What else than its shape tells tensors apart that may share one copy. */
 function storedType(flat: FlatModel, tensor: Parameters<FlatModel['storedAs']>[0]): string {
   const stored = flat.storedAs(tensor);
-  return `${stored?.tensor.dataType ?? ''}:${stored?.unpackedBy?.opType ?? ''}`;
+  return stored?.packing ? JSON.stringify(stored.packing.scheme) : `${stored?.tensor.dataType ?? ''}`;
 }
 
 function hasHalves({ graph }: OnnxModel): boolean {

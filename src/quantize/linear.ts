@@ -13,7 +13,7 @@ import { type Choice, chooseScales, decode, encode, type Groups, groupsAlong, on
 import { codeRange, type LinearScheme, labelOf, type Quantized, QuantizeError } from './scheme.ts';
 
 /** f32 [dims] that the bytes stand for. */
-export function dequantizeLinear(scheme: LinearScheme, parts: Quantized): Float32Array {
+export function dequantizeLinear(scheme: LinearScheme, parts: Quantized): Float32Array<ArrayBuffer> {
   const codes = readCodes(scheme.dataType, parts.values, elementCount(scheme.dims));
   const values = decode(codes, groupsOf(scheme), scalesIn(scheme, parts));
   const type = scheme.outputType ?? scheme.scaleType;
@@ -61,26 +61,6 @@ export function quantizeLinear(
     scales: writeScales(scaleType, choice.scales),
     ...(zeroPoints && { zeroPoints }),
   };
-}
-
-/**
- * Scales for the int32 bias of a linear map whose data are quantized: the data's scale times the weight's.
- *
- * Fusing Gemm or Conv into integer arithmetic, onnxruntime takes the bias to have these scales, whatever its own say.
- * @param weightScales one, or one an output of the linear map
- * @throws QuantizeError where the bias has one scale and the weight several
- */
-export function biasScales(bias: LinearScheme, weightScales: Float32Array, dataScale: number): Uint8Array {
-  const count = elementCount(bias.scaleDims);
-  if (weightScales.length !== 1 && weightScales.length !== count) {
-    throw new QuantizeError(
-      `A bias (${labelOf(bias)}) has ${count} scales where its weights have ${weightScales.length}; drop the model before quantization instead.`,
-    );
-  }
-  const scales = Float32Array.from({ length: count }, (_, i) =>
-    Math.fround(dataScale * weightScales[weightScales.length === 1 ? 0 : i]),
-  );
-  return writeScales(bias.scaleType, scales);
 }
 
 /** Bytes that each part must have. */

@@ -1,13 +1,9 @@
 /** What surrounds the codes: labels, zero points at the middle, errors, packing, and refusals. */
-import * as ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { DataType, type DataTypeName } from '../tensor/dtype.ts';
-import { buildModel, input, node, output, tensor } from '../testing/onnx-builder.ts';
-import { BLOCKS, base, blocks, LINEAR, run, tensorwise } from '../testing/quantized.ts';
-import { createRandom } from '../testing/random.ts';
-import { readCodes, readScales, writeCodes } from './bytes.ts';
+import { BLOCKS, base, blocks, LINEAR, tensorwise } from '../testing/quantized.ts';
+import { readCodes, writeCodes } from './bytes.ts';
 import { requantizationError } from './error.ts';
-import { biasScales } from './linear.ts';
 import { dequantize, quantize, settle } from './quantize.ts';
 import { type BlockScheme, codeRange, type LinearScheme, labelOf, QuantizeError } from './scheme.ts';
 
@@ -83,68 +79,6 @@ describe('what surrounds it', () => {
   ])('refuses %s', (_, act, sentence) => {
     expect(act).toThrow(QuantizeError);
     expect(act).toThrow(sentence);
-  });
-
-  test('a bias scaled by its data and weights is what onnxruntime adds, fused or not', async () => {
-    const random = createRandom(9);
-    const [rows, k, n] = [4, 16, 6];
-    const weight = {
-      ...base,
-      dims: [k, n],
-      dataType: int8,
-      scaleDims: [n],
-      axis: 1,
-      symmetric: true,
-    } as const;
-    const w = quantize(weight, random.normals(k * n));
-    const bias = {
-      ...base,
-      dims: [n],
-      dataType: DataType.int32,
-      scaleDims: [n],
-      axis: 0,
-      symmetric: true,
-    } as const;
-    const scales = biasScales(bias, readScales(DataType.float, w.scales), 0.02);
-    const b = quantize(bias, random.normals(n), { scales });
-    const x = new ort.Tensor('float32', random.normals(rows * k), [rows, k]);
-    const outputs = await Promise.all(
-      (['all', 'disabled'] as const).map((level) =>
-        run(
-          buildModel({
-            opset: 19,
-            irVersion: 9,
-            inputs: [input('x', 'float', [rows, k])],
-            outputs: [output('y', 'float', [rows, n])],
-            initializers: [
-              tensor('xs', 'float', [], [0.02]),
-              tensor('xz', 'int8', [], [0]),
-              tensor('wq', 'int8', [k, n], w.values),
-              tensor('ws', 'float', [n], readScales(DataType.float, w.scales)),
-              tensor('wz', 'int8', [n], new Int8Array(n)),
-              tensor('bq', 'int32', [n], new Int32Array(b.values.buffer)),
-              tensor('bs', 'float', [n], readScales(DataType.float, scales)),
-              tensor('bz', 'int32', [n], new Int32Array(n)),
-            ],
-            nodes: [
-              node('QuantizeLinear', ['x', 'xs', 'xz'], ['xq']),
-              node('DequantizeLinear', ['xq', 'xs', 'xz'], ['xd']),
-              node('DequantizeLinear', ['wq', 'ws', 'wz'], ['wd'], { axis: 1 }),
-              node('DequantizeLinear', ['bq', 'bs', 'bz'], ['bd'], { axis: 0 }),
-              node('Gemm', ['xd', 'wd', 'bd'], ['y']),
-            ],
-          }),
-          { x },
-          level,
-        ),
-      ),
-    );
-    outputs[0].forEach((v, i) => {
-      expect(Math.abs(v - outputs[1][i])).toBeLessThan(1e-5);
-    });
-    expect(() => biasScales({ ...bias, scaleDims: [], axis: undefined }, new Float32Array(n), 1)).toThrow(
-      'has 1 scales where its weights have 6',
-    );
   });
 
   test('4-bit codes are packed low half first', () => {

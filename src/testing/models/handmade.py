@@ -351,9 +351,9 @@ HANDMADE = {
         f'{LIKE} keep their weights in float16, which cannot be merged yet; drop the float32 model instead.'], 2,
         dtype=np.float16),
     'refused-dequantize': stack(quantized, [], [
-        f'{LIKE} have quantized weights (int8, one scale a tensor), which cannot be merged yet; drop the model before '
+        f'{LIKE} have quantized weights (DequantizeLinear), which cannot be merged yet; drop the model before '
         'quantization instead.'], 2),
     'refused-blocks-of-4-bits': stack(blocks_of_bits, [], [
-        f'{LIKE} have quantized weights (4 bits in blocks of 16), which cannot be merged yet; drop the '
+        f'{LIKE} have quantized weights (MatMulNBits, 4 bits in blocks of 16), which cannot be merged yet; drop the '
         'model before quantization instead.'], 2),
 }
