@@ -29,7 +29,7 @@ import {
   opOf,
 } from './operators.ts';
 import { operandOf, storedConstant } from './packing.ts';
-import { clipsAtZero, hasOneScale } from './rounding.ts';
+import { clipsAtZero, scaledBy } from './rounding.ts';
 import {
   cutsInHalves,
   fromEnd,
@@ -203,11 +203,11 @@ class Tracer {
       if (isNonlinear(op)) this.bent = true;
       this.elementwise(node, place);
     } else if (isRounding(op) && input === 0) {
-      if (!hasOneScale(node, this.constants))
-        throw new Refusal(
-          `${node.opType} has a scale for each of its hidden units, or one that is computed`,
-          node,
-        );
+      const manner = scaledBy(node, this.constants);
+      if (manner !== 'one') {
+        const scales = manner === 'several' ? 'several scales' : 'a computed scale';
+        throw new Refusal(`${node.opType} rounds its hidden units with ${scales}`, node);
+      }
       if (clipsAtZero(node, this.constants)) this.bent = true;
       this.pass(node, place);
     } else if (isReshape(op) && input === 0) {
@@ -353,5 +353,12 @@ function endsInLinear(
   index: GraphIndex,
   linears: ReadonlyMap<NodeInfo, LinearMap>,
 ): boolean {
-  return values.some((v) => index.usesOf(v).some((u) => linears.has(u.node)));
+  return values.some((v) =>
+    index
+      .usesOf(v)
+      .some(
+        (u) =>
+          linears.has(u.node) || (isRounding(opOf(u.node)) && endsInLinear(u.node.outputs, index, linears)),
+      ),
+  );
 }

@@ -13,10 +13,11 @@ import type { Constants } from './constants.ts';
 import type { GraphIndex } from './index-graph.ts';
 import { isRounding, opOf } from './operators.ts';
 
-/** Whether a node of a pair has one scale, a constant, for all of its value. */
-export function hasOneScale(node: NodeInfo, constants: Constants): boolean {
+/** Whether a node of a pair has one scale for all of its value, several, or one that is not a constant. */
+export function scaledBy(node: NodeInfo, constants: Constants): 'one' | 'several' | 'computed' {
   const source = constants.sourceOf(node.inputs[1]);
-  return source !== undefined && elementCount(source.dims) === 1;
+  if (!source) return 'computed';
+  return elementCount(source.dims) === 1 ? 'one' : 'several';
 }
 
 const SMALLEST: ReadonlyMap<number, number> = new Map([

@@ -16,7 +16,7 @@ import { type Choice, chooseScales, decode, encode, groupsAlong } from './groups
 import { type BlockScheme, blocksInRow, codeRange, type Quantized } from './scheme.ts';
 
 /** f32 [N, K] that the bytes stand for. */
-export function dequantizeBlocks(scheme: BlockScheme, parts: Quantized): Float32Array {
+export function dequantizeBlocks(scheme: BlockScheme, parts: Quantized): Float32Array<ArrayBuffer> {
   const { bits, inSize, outSize } = scheme;
   const width = paddedWidth(scheme);
   const all = unpack(parts.values, bits, outSize * width);

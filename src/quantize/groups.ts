@@ -126,7 +126,7 @@ export function decode(
   codes: Codes,
   { starts, bases, step }: Groups,
   { scales, zeros }: Choice,
-): Float32Array {
+): Float32Array<ArrayBuffer> {
   const values = new Float32Array(starts[bases.length]);
   for (let run = 0; run < bases.length; run++) {
     const end = starts[run + 1];

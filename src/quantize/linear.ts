@@ -13,7 +13,7 @@ import { type Choice, chooseScales, decode, encode, type Groups, groupsAlong, on
 import { codeRange, type LinearScheme, labelOf, type Quantized, QuantizeError } from './scheme.ts';
 
 /** f32 [dims] that the bytes stand for. */
-export function dequantizeLinear(scheme: LinearScheme, parts: Quantized): Float32Array {
+export function dequantizeLinear(scheme: LinearScheme, parts: Quantized): Float32Array<ArrayBuffer> {
   const codes = readCodes(scheme.dataType, parts.values, elementCount(scheme.dims));
   const values = decode(codes, groupsOf(scheme), scalesIn(scheme, parts));
   const type = scheme.outputType ?? scheme.scaleType;

@@ -14,7 +14,7 @@ import { labelOf, type Quantized, QuantizeError, type Scheme, shapeOf, unsupport
  * f32 that the bytes stand for, row-major, of the shape `shapeOf(scheme)`.
  * @throws QuantizeError where the scheme is not supported, or a part has another size than it asks for
  */
-export function dequantize(scheme: Scheme, parts: Quantized): Float32Array {
+export function dequantize(scheme: Scheme, parts: Quantized): Float32Array<ArrayBuffer> {
   check(scheme, parts);
   return scheme.kind === 'linear' ? dequantizeLinear(scheme, parts) : dequantizeBlocks(scheme, parts);
 }

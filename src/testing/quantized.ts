@@ -42,8 +42,16 @@ function raw(name: string, type: number, dims: readonly number[], bytes: Uint8Ar
   return tensor(name, element, dims, codes);
 }
 
-export async function run(model: Uint8Array, feeds: Record<string, ort.Tensor> = {}): Promise<Float32Array> {
-  const session = await ort.InferenceSession.create(model, { logSeverityLevel: 3, intraOpNumThreads: 1 });
+export async function run(
+  model: Uint8Array,
+  feeds: Record<string, ort.Tensor> = {},
+  graphOptimizationLevel: 'all' | 'disabled' = 'all',
+): Promise<Float32Array> {
+  const session = await ort.InferenceSession.create(model, {
+    logSeverityLevel: 3,
+    intraOpNumThreads: 1,
+    graphOptimizationLevel,
+  });
   const results = await session.run(feeds);
   await session.release();
   return results.y.data as Float32Array;
