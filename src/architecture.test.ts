@@ -31,6 +31,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   data: ['runtime', 'tensor'],
   recover: ['graph', 'similarity', 'align', 'merge', 'kernels', 'runtime', 'tensor'],
   evaluate: ['data', 'runtime', 'tensor'],
+  checkpoint: ['tensor'],
   pipeline: [
     'tensor',
     'onnx',
@@ -43,6 +44,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'data',
     'recover',
     'evaluate',
+    'checkpoint',
   ],
   worker: ['pipeline', 'align', 'kernels', 'kernels/cpu', 'kernels/webgpu', 'runtime', 'runtime/ort'],
   store: ['worker', 'pipeline'],
