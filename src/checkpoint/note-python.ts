@@ -1,5 +1,5 @@
 /** Python that runs a merged ONNX model with onnxruntime; part of onnx-note.ts. */
-import { literal } from './note-text.ts';
+import { literal, pythonStrings } from './note-text.ts';
 import type { NoteFiles, NoteTask } from './onnx-note.ts';
 
 const FEED = `
@@ -136,15 +136,19 @@ export function encoderAndDecoder({ models }: NoteFiles): { encoder: string; dec
 function pair(files: NoteFiles): string {
   const found = encoderAndDecoder(files);
   if (!found) return unknown(files);
-  const start = files.has('config.json')
-    ? `with open("config.json") as file:
-    config = json.load(file)
+  const configs = ['config.json', 'generation_config.json'].filter((name) => files.has(name));
+  const start =
+    configs.length > 0
+      ? `config = {}
+for name in ${pythonStrings(configs)}:
+    with open(name) as file:
+        config |= json.load(file)
 start, end = config["decoder_start_token_id"], config["eos_token_id"]`
-    : `start, end = 0, 1  # decoder_start_token_id and eos_token_id of config.json`;
+      : `start, end = 0, 1  # decoder_start_token_id and eos_token_id of config.json`;
   const said = files.has('tokenizer.json') ? 'print(tokenizer.decode(out[0].tolist()))' : 'print(out)';
   return block(
     packagesFor(files),
-    `${files.has('config.json') ? 'import json\n\n' : ''}import numpy as np
+    `${configs.length > 0 ? 'import json\n\n' : ''}import numpy as np
 import onnxruntime as ort
 ${tokenizerImport(files)}${FEED}
 encoder = ${session(found.encoder)}
@@ -154,7 +158,7 @@ ${ids(files)}
 # Inputs that are not token ids (sound, pictures) are zeros here: give your own by name.
 hidden = encoder.run(None, feed(encoder, ids.shape[1], input_ids=ids))[0]
 out = np.array([[start]])
-while out.shape[1] < 40 and out[0, -1] != end or out.shape[1] == 1:
+while out.shape[1] == 1 or (out.shape[1] < 40 and not np.isin(out[0, -1], end)):
     feeds = feed(decoder, out.shape[1], input_ids=out, encoder_hidden_states=hidden)
     if "encoder_attention_mask" in feeds:
         feeds["encoder_attention_mask"] = np.ones(hidden.shape[:2], np.int64)
