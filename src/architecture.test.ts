@@ -33,6 +33,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   data: ['runtime', 'tensor'],
   recover: ['graph', 'similarity', 'align', 'merge', 'kernels', 'runtime', 'tensor'],
   evaluate: ['data', 'runtime', 'tensor'],
+  checkpoint: ['tensor'],
   pipeline: [
     'tensor',
     'onnx',
@@ -47,6 +48,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'data',
     'recover',
     'evaluate',
+    'checkpoint',
   ],
   worker: ['pipeline', 'align', 'kernels', 'kernels/cpu', 'kernels/webgpu', 'runtime', 'runtime/ort'],
   store: ['worker', 'pipeline'],
