@@ -137,7 +137,7 @@ async function tokenExamples(
   for (const chunk of chosen) {
     const { targets } = dataset.batch('report', chunk, 1);
     if (targets.kind !== 'next-token') continue;
-    const { ids } = targets;
+    const ids = targets.ids.subarray(0, targets.length);
     // Late in the chunk, so that there is something to go on, and at least after its first token.
     const at = Math.max(1, Math.floor(ids.length * 0.75));
     const guess = async (by: Changes | undefined) =>

@@ -7,6 +7,7 @@ import { openOnnx } from '../onnx/reader.ts';
 import type { OnnxModel, TensorInfo, ValueInfo } from '../onnx/types.ts';
 import { dataTypeName, isFloatType, rawByteLength } from '../tensor/dtype.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
+import { taskOf } from './task.ts';
 import type { GroupSummary, ModelSummary, Task, ValueSummary } from './types.ts';
 
 export interface OpenedModel {
@@ -53,22 +54,6 @@ export function groupOf(opened: OpenedModel, id: string): FfnGroup {
   const group = opened.search.groups.find((g) => g.id === id);
   if (!group) throw new RangeError(`This model has no FFN group “${id}”.`);
   return group;
-}
-
-/** A causal language model gives a score for each token of its table: a hidden state of another width is none. */
-function taskOf(
-  inputs: readonly ValueInfo[],
-  output: ValueInfo | undefined,
-  vocabulary: number | undefined,
-): Task {
-  const names = new Set(inputs.map((v) => v.name));
-  const rank = output?.dims?.length;
-  const width = output?.dims?.at(-1);
-  const perToken = typeof width !== 'number' || vocabulary === undefined || width >= vocabulary;
-  if (names.has('input_ids') && perToken && (rank === undefined || rank === 3)) return 'causal-lm';
-  if (inputs.length === 1 && inputs[0].dims?.length === 4 && (rank === undefined || rank === 2))
-    return 'image-classification';
-  return 'unknown';
 }
 
 function bytesOf(tensor: TensorInfo): number {
