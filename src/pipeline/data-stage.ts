@@ -10,6 +10,8 @@ import { planFeeds } from '../data/feeds.ts';
 import type { NamedBlob, SortedFiles } from '../data/files.ts';
 import { sortFiles } from '../data/files.ts';
 import { createTensorDataset, fileNameOf, missingInputs } from '../data/tensors.ts';
+import { prepareAudio } from './data-audio.ts';
+import { prepareTextAndImages } from './data-clip.ts';
 import { arraysOf, type DataFiles, type DataStage, inputsOf, missing, ready } from './data-common.ts';
 import { prepareImages, takesImages } from './data-images.ts';
 import { preparePairs, prepareText } from './data-text.ts';
@@ -101,6 +103,12 @@ async function prepareUnpacked(
       return prepareText(opened, files, askedLength);
     case 'seq2seq-text':
       return preparePairs(opened, files, askedLength);
+    case 'seq2seq-audio':
+    case 'audio-ctc':
+    case 'audio-encoder':
+      return prepareAudio(opened, files);
+    case 'text-and-image':
+      return prepareTextAndImages(opened, files);
     default:
       return absent.length < opened.inputs.length
         ? prepareTensors(opened, files)

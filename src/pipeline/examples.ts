@@ -42,7 +42,7 @@ export async function makeExamples(
 ): Promise<ExampleResult> {
   const { dataset } = context;
   if (!dataset) throw new DataError('Examples need the model’s data. Drop some under “Calibrate” first.');
-  if (dataset.kind === 'images') {
+  if (dataset.kind === 'images' && !['image-encoder', 'text-and-image'].includes(context.opened.task)) {
     return { kind: 'images', items: await imageExamples(context, dataset, changes) };
   }
   if (dataset.maskToken !== undefined) {

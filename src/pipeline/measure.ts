@@ -126,7 +126,8 @@ function startPass(plan: GroupPlan, pass: number, backend: Backend): PassMeasure
     async finish() {
       overlay(plan.ffnNorms, await ffn.norms());
       if (attention) overlay(plan.attentionNorms, await attention.norms());
-      if (debiased) plan.debiased = await debiased.finish();
+      // Batches of fewer than four rows have no debiased estimate.
+      if (debiased && debiased.samples > 0) plan.debiased = await debiased.finish();
       plan.samples = ffn.samples;
     },
     dispose() {
