@@ -137,6 +137,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
   const sizes = options.images ? [100, 400, 1000] : [4096, 4096, 8192];
   const data = (): DataSummary => ({
     kind: options.images ? 'images' : 'text',
+    task: options.images ? 'image-classification' : 'causal-lm',
     metric: options.images ? 'accuracy' : 'perplexity',
     metrics: (options.images
       ? ['accuracy', 'kl', 'agreement']

@@ -9,7 +9,7 @@ import { DropZone } from './drop-zone.tsx';
 import { StepSection } from './step-section.tsx';
 import { TableScroll } from './table-scroll.tsx';
 import { useActionKind } from './use-action-kind.ts';
-import { SPLIT_USES } from './words.ts';
+import { SPLIT_USES, UNIT_NAMES } from './words.ts';
 
 export function CalibrateSection() {
   const data = useStudio((state) => state.data);
@@ -83,7 +83,7 @@ function Splits({ data }: { data: DataSummary }) {
             <tr>
               <th scope="col">Split</th>
               <th scope="col" className="number">
-                {data.kind === 'text' ? 'Tokens' : 'Images'}
+                {UNIT_NAMES[data.splits[0].unit]}
               </th>
               <th scope="col" className="number">
                 Scored

@@ -11,10 +11,10 @@ import { Written } from './written.tsx';
 
 export function SideBySide() {
   const run = useStudio((state) => state.examples);
-  const task = useStudio(({ model }) => model?.task);
+  const task = useStudio(({ model, data }) => data?.task ?? model?.task);
   const running = useStudio(({ job }) => job?.label.startsWith('Running both') ?? false);
   const stale = useStudio(({ examples, merge }) => examples !== null && examples.of !== merge.asked);
-  const writes = task === 'causal-lm';
+  const writes = task === 'causal-lm' || task === 'seq2seq-text';
   return (
     <div className="side-by-side">
       <h3>Side by side</h3>
