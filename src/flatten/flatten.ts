@@ -231,7 +231,9 @@ class Flattener {
     const product = bias === '' ? output : this.names.fresh(`${output}/product`);
     const label = node.name === '' ? '' : scope.use.prefix + node.name;
     this.origins[this.out.nodeCount] = { scope, node };
-    this.out.addWholeNode(newNode('MatMul', [this.mention(names.of(node.inputs[0])), weight], [product], label));
+    this.out.addWholeNode(
+      newNode('MatMul', [this.mention(names.of(node.inputs[0])), weight], [product], label),
+    );
     if (bias === '') return;
     this.origins[this.out.nodeCount] = { scope, node, inputs: [-1, 5] };
     this.out.addWholeNode(newNode('Add', [product, names.of(bias)], [output], label));

@@ -79,6 +79,7 @@ export async function prepareData(
   dropped: DataFiles,
   askedLength?: number,
 ): Promise<DataStage> {
+  if (opened.missing !== undefined) return missing({ what: 'model', sentence: opened.missing });
   const { files, unused } = await withUnpacked(dropped);
   const stage = await prepareUnpacked(opened, files, askedLength);
   if (!stage.data || unused.length === 0) return stage;

@@ -152,6 +152,8 @@ export interface Need {
 
 export interface DataState {
   readonly data: DataSummary | null;
+  /** What the model can be saved as now, where that may have changed. */
+  readonly formats?: readonly DownloadFormat[];
   readonly needs: readonly Need[];
 }
 
@@ -247,6 +249,8 @@ export interface MergeResult {
   /** For `layer-drop`: per group, the layers left out. */
   readonly droppedLayers?: readonly { readonly groupId: string; readonly layers: readonly number[] }[];
   readonly saving: Saving;
+  /** Sentences: what else the merge did. */
+  readonly notes: readonly string[];
   /** The group's `aligned` matrices, with the pairs that this merge measured filled in. */
   readonly aligned: readonly SimilarityMatrix[];
   readonly seconds: number;

@@ -224,6 +224,11 @@ async function mergedBy(
   return { plan, tied, files, changes: { weights }, builtOn: dataset?.key ?? '', requantized };
 }
 
+/** What quantizing merged weights again did to them, in a sentence. */
+export function requantizedNote({ layers, scheme, relative }: Requantized): string {
+  return `The merged weights of layers ${formatSet(layers)} were quantized again (${scheme}), which changes them by ${(100 * relative).toPrecision(2)} % of their size; scores include it.`;
+}
+
 /** @throws DataError where a file that should hold the same weights holds others */
 async function checkTwins({ views }: OpenedModel, tied: readonly TiedFfn[]): Promise<void> {
   const ffns = tied.flatMap(({ group, layers }) => layers.map((l) => group.ffns[l]));

@@ -287,6 +287,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
       return {
         plan: carriedOut(plan),
         saving: savingOf(plan.sets),
+        notes: [],
         aligned: [],
         seconds: 1.7,
         ...(plan.method === 'layer-drop' && { droppedLayers: dropped }),

@@ -59,7 +59,7 @@ const handlers: Record<Method, Handler> = {
   sweep: async (o, [request]: readonly SweepRequest[]) => (await ready()).sweep(request, o),
   plan: async (o, [request]: readonly PlanRequest[]) => (await ready()).plan(request, o),
   examples: async (o, [request]: readonly GenerateRequest[]) => (await ready()).examples(request, o),
-  download: async (_, [format]: readonly DownloadFormat[]) => (await ready()).download(format),
+  download: async (o, [format]: readonly DownloadFormat[]) => (await ready()).download(format, o),
 };
 
 const post = (message: FromWorker) => self.postMessage(message);
