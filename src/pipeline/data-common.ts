@@ -99,9 +99,6 @@ export async function fillInputs(
 }
 
 function foreignSentence(foreign: readonly TensorInput[], besides: string): string {
-  if (foreign.some((input) => input.name === 'encoder_hidden_states')) {
-    return `This is a decoder alone: it asks for what its encoder makes (${listInputs(foreign)}). Drop encoder_model.onnx together with it.`;
-  }
   const many = foreign.length > 1;
   const names = foreign.slice(0, 3).map((input) => `${fileNameOf(input.name)}.npy`);
   return `Besides ${besides}, this model asks for ${foreign.length} input${many ? 's' : ''} that ${many ? 'are' : 'is'} not understood: ${listInputs(foreign)}. Give ${many ? 'them as arrays by their names' : 'it as an array by its name'} (${names.join(', ')}${foreign.length > 3 ? ', …' : ''}), with one row for all items or one an item.`;

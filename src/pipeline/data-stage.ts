@@ -146,6 +146,13 @@ function alsoFed(dataset: Dataset, more: (items: number) => ReturnType<Dataset['
 
 function tensorsNeed(opened: OpenedModel): Need {
   const { inputs } = opened.summary;
+  const states = inputs.find((i) => i.name === 'encoder_hidden_states');
+  if (states) {
+    return {
+      what: 'model',
+      sentence: `This is a decoder alone, which asks for what its encoder makes: ${states.name} (${states.dtype}, ${states.shape}). Drop encoder_model.onnx together with it.`,
+    };
+  }
   const listed = inputs.map((i) => `${i.name} (${i.dtype}, ${i.shape})`).join(', ');
   const names = inputs.map((i) => `${fileNameOf(i.name)}.npy`);
   const files = names.length > 3 ? `${names.slice(0, 3).join(', ')}, …` : names.join(', ');

@@ -19,7 +19,14 @@ import { DataError } from '../data/errors.ts';
 import { createUniform, likeliest, pickToken } from '../evaluate/sampling.ts';
 import type { StageContext } from './context.ts';
 import type { Changes } from './live-model.ts';
-import type { ClassGuess, ExampleResult, GenerateRequest, ImageExample, TokenExample } from './types.ts';
+import type {
+  ClassGuess,
+  ExampleResult,
+  GenerateRequest,
+  ImageExample,
+  Task,
+  TokenExample,
+} from './types.ts';
 
 const MOST_TOKENS = 4096;
 const IMAGES = 12;
@@ -49,7 +56,7 @@ export async function makeExamples(
     return { kind: 'tokens', items: await maskExamples(context, dataset, dataset.maskToken, changes) };
   }
   if (dataset.writer) return answerExamples(context, dataset, dataset.writer, request, changes);
-  if (!isText(dataset)) throw new DataError(noTextSentence(dataset));
+  if (!isText(dataset)) throw new DataError(noTextSentence(dataset, context.opened.task));
   checkRequest(request);
   if (request.tokens === 0) return { kind: 'tokens', items: await tokenExamples(context, dataset, changes) };
   const prompt = dataset.encode(request.prompt);
@@ -60,10 +67,10 @@ export async function makeExamples(
   return { kind: 'text', prompt: request.prompt, original, merged };
 }
 
-function noTextSentence({ kind }: Dataset): string {
-  return kind === 'tensors'
+function noTextSentence({ kind }: Dataset, task: Task): string {
+  return kind === 'tensors' || task === 'seq2seq-audio'
     ? 'This data has no tokenizer, so no text can be written.'
-    : 'This model gives vectors or classes, and no text: compare it by the scores.';
+    : 'This model writes no text: compare it by the scores.';
 }
 
 function isText(dataset: Dataset): dataset is TextDataset {

@@ -64,8 +64,8 @@ export function CalibrateSection() {
             onFiles={(files) => void addData(files)}
           >
             {data
-              ? 'Use other data: text, images or .npy'
-              : 'Drop text with a tokenizer.json, images, or .npy'}
+              ? 'Use other data: text, images, sound or .npy'
+              : 'Drop text with a tokenizer.json, images, sound, or .npy'}
           </DropZone>
           <Alerts step="calibrate" />
         </div>
