@@ -1,6 +1,6 @@
 /** Original and merged side by side on real outputs. The outputs before stay until the new ones are there. */
 import type { SliceContext } from './context.ts';
-import type { StudioActions } from './types.ts';
+import type { StudioActions, StudioFacts } from './types.ts';
 
 export function createExampleActions(context: SliceContext): Pick<StudioActions, 'compareExamples'> {
   const { api, set, get, jobs, fail, variant } = context;
@@ -26,6 +26,17 @@ export function createExampleActions(context: SliceContext): Pick<StudioActions,
       });
     },
   };
+}
+
+/** What can be set side by side: text that is written on, pictures that are named; null for other models and data. */
+export function examplesKind({
+  model,
+  data,
+}: Pick<StudioFacts, 'model' | 'data'>): 'written' | 'pictures' | null {
+  // The worker may know more kinds of data than the page.
+  const kind: string | undefined = data?.kind;
+  if (model?.task === 'causal-lm' && (kind ?? 'text') === 'text') return 'written';
+  return kind === 'images' || (model?.task === 'image-classification' && !kind) ? 'pictures' : null;
 }
 
 /** Where two texts part: characters that they share from the start, never half of a surrogate pair. */
