@@ -19,7 +19,7 @@ import type { LiveModel } from './live-model.ts';
 import { measureSimilarity } from './measure.ts';
 import { ModelFolder, unusedFiles } from './model-folder.ts';
 import { groupOf, type OpenedModel, openModels } from './opened.ts';
-import { type AssignmentSolver, alignPairs, PairStore } from './pairs.ts';
+import { type AssignmentSolver, alignPairs, checkPair, PairStore } from './pairs.ts';
 import { planGroups } from './plan.ts';
 import { Job, type JobOptions } from './progress.ts';
 import { termsOf } from './score-terms.ts';
@@ -181,15 +181,7 @@ export class Studio {
   ): Promise<AlignmentResult> {
     const job = new Job(options);
     const group = groupOf(this.model(), groupId);
-    for (const l of [reference, layer]) {
-      if (!Number.isInteger(l) || l < 0 || l >= group.ffns.length) {
-        throw new RangeError(
-          `Layer ${l} does not exist: this group has the layers 0–${group.ffns.length - 1}.`,
-        );
-      }
-    }
-    if (reference === layer)
-      throw new RangeError(`Layer ${layer} need not be aligned to itself. Choose two different layers.`);
+    checkPair(group, reference, layer);
     await alignPairs(await this.context(job), group, [[reference, layer]], 'default', true);
     const pair = this.pairs.get(groupId, reference, layer)!;
     return {
