@@ -2,6 +2,8 @@
  * Small serialisable facts that the worker tells the page. No tensor, session or device ever is among them.
  */
 
+export type { ClassGuess, ExampleResult, GenerateRequest, ImageExample, TokenExample } from './example-types.ts';
+
 export type BackendKind = 'webgpu' | 'cpu';
 
 export interface EngineSummary {
@@ -362,41 +364,4 @@ export interface PlanRequest {
   readonly method: 'permute' | 'vanilla' | 'copy';
   readonly reference: ReferenceChoice;
   readonly score: ScoreChoice;
-}
-
-export interface GenerateRequest {
-  readonly prompt: string;
-  readonly tokens: number;
-  /** 0 = greedy. */
-  readonly temperature: number;
-  readonly seed: number;
-}
-
-/** Original and current variant side by side. */
-export type ExampleResult =
-  | { readonly kind: 'text'; readonly prompt: string; readonly original: string; readonly merged: string }
-  | { readonly kind: 'images'; readonly items: readonly ImageExample[] }
-  | { readonly kind: 'tokens'; readonly items: readonly TokenExample[] };
-
-export interface ImageExample {
-  readonly width: number;
-  readonly height: number;
-  /** RGBA, row-major. */
-  readonly pixels: Uint8ClampedArray;
-  readonly label: number;
-  readonly original: ClassGuess;
-  readonly merged: ClassGuess;
-}
-
-export interface ClassGuess {
-  readonly label: number;
-  readonly probability: number;
-}
-
-/** What follows a piece of text, by probability. */
-export interface TokenExample {
-  readonly context: string;
-  readonly truth: string;
-  readonly original: readonly { readonly token: string; readonly probability: number }[];
-  readonly merged: readonly { readonly token: string; readonly probability: number }[];
 }

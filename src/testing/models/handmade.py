@@ -65,8 +65,8 @@ def plain(g, x, at, act, bias=True, last_bias=True):
     return g('Add', y, g.weight(f'{at}.down.bias', D)) if last_bias else y
 
 
-def stack(ffn, groups=None, refusals=(), layers=3, opset=17, gated=False, dtype=np.float32):
-    """`ffn(g, x, at, layer)` writes one FFN; the groups follow from its size."""
+def stack(ffn, groups=None, refusals=(), layers=3, opset=17, gated=False, dtype=np.float32, stored=None):
+    """`ffn(g, x, at, layer)` writes one FFN; the groups follow from its size. `stored`: how its weights are kept."""
     def make(name):
         g = Graph(name, layers, opset)
         x = 'x'
@@ -78,7 +78,7 @@ def stack(ffn, groups=None, refusals=(), layers=3, opset=17, gated=False, dtype=
         kind = TensorProto.FLOAT16 if dtype == np.float16 else TensorProto.FLOAT
         found = [dict(layers=layers, dModel=D, dFf=F, gated=gated)] if groups is None else groups
         said = [s.replace('#', str(i)) for i in range(layers) for s in refusals] if any('#' in s for s in refusals) else refusals
-        return g.model(x, kind), dict(groups=found, refusals=list(said))
+        return g.model(x, kind), dict(groups=found, refusals=list(said), **({'dtype': stored} if stored else {}))
     return make
 
 
@@ -227,9 +227,7 @@ def functions(name):
     x = 'x'
     for i in range(2):
         x = g('MLP', x, g.weight(f'layers.{i}.up', D, F), g.weight(f'layers.{i}.down', F, D), domain='pkg.model')
-    return g.model(x), dict(groups=[], refusals=[
-        'This model calls functions of its own (“MLP”), which are not searched for FFNs yet; inline them with '
-        'onnx.inliner.inline_local_functions and drop the result instead.'])
+    return g.model(x), dict(groups=[dict(layers=2, dModel=D, dFf=F, gated=False)], refusals=[])
 
 
 def quantized(g, x, at, i):
@@ -318,7 +316,6 @@ def then(op):
     return lambda g, x, at, i: plain(g, x, at, lambda z: g(op, g('Relu', z)))
 
 
-LIKE = 'The 2 FFNs like layers.0.mlp (16→40, ReLU)'
 HANDMADE = {
     'fused-bias-gelu': stack(bias_gelu),
     'fused-fast-gelu-bias': stack(fast_gelu),
@@ -353,14 +350,8 @@ HANDMADE = {
     'refused-alone': stack(alone, [], [
         f'layers.{i}.mlp (16→40, {a}) stands alone: no other FFN has the same shape and function, so there is nothing '
         'to merge it with.' for i, a in enumerate(['ReLU', 'tanh'])], 2),
-    'refused-functions': functions,
-    'refused-float16': stack(half, [], [
-        f'{LIKE} keep their weights in float16, which cannot be merged yet; drop the float32 model instead.'], 2,
-        dtype=np.float16),
-    'refused-dequantize': stack(quantized, [], [
-        f'{LIKE} have quantized weights (DequantizeLinear), which cannot be merged yet; drop the model before '
-        'quantization instead.'], 2),
-    'refused-blocks-of-4-bits': stack(blocks_of_bits, [], [
-        f'{LIKE} have quantized weights (MatMulNBits, 4 bits in blocks of 16), which cannot be merged yet; drop the '
-        'model before quantization instead.'], 2),
+    'functions-called': functions,
+    'float16-throughout': stack(half, layers=2, dtype=np.float16, stored='float16'),
+    'dequantize-per-tensor': stack(quantized, layers=2, stored='int8'),
+    'blocks-of-16': stack(blocks_of_bits, layers=2, stored='uint4'),
 }
