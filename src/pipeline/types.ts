@@ -2,7 +2,13 @@
  * Small serialisable facts that the worker tells the page. No tensor, session or device ever is among them.
  */
 
-export type { ClassGuess, ExampleResult, GenerateRequest, ImageExample, TokenExample } from './example-types.ts';
+export type {
+  ClassGuess,
+  ExampleResult,
+  GenerateRequest,
+  ImageExample,
+  TokenExample,
+} from './example-types.ts';
 
 export type BackendKind = 'webgpu' | 'cpu';
 
