@@ -101,6 +101,8 @@ export interface Dataset {
   /** Number of batches of a split when at most `itemsPerBatch` chunks or images go into one. */
   batches(split: SplitName, itemsPerBatch: number): number;
   batch(split: SplitName, index: number, itemsPerBatch: number): Batch;
+  /** Reads what a batch is made from, where that takes time (pictures that the browser decodes): see `readBatch`. */
+  prepare?(split: SplitName, index: number, itemsPerBatch: number): Promise<void>;
   /** Items that go into a batch by default. */
   readonly itemsPerBatch: number;
 
@@ -127,4 +129,15 @@ export interface Dataset {
   readonly writer?: Writer;
   /** Images: one image of a split, from its original bytes. */
   picture?(split: SplitName, index: number): Picture;
+}
+
+/** A batch, once everything that it is made from is there. @throws DataError for a file that cannot be read after all */
+export async function readBatch(
+  dataset: Dataset,
+  split: SplitName,
+  index: number,
+  itemsPerBatch: number,
+): Promise<Batch> {
+  await dataset.prepare?.(split, index, itemsPerBatch);
+  return dataset.batch(split, index, itemsPerBatch);
 }

@@ -1,9 +1,10 @@
 /**
  * Picture files as items of a dataset.
  *
- * A PNG is kept compressed and decoded when a batch asks for it; what was resized last is kept, up to KEPT_BYTES.
- * Other formats need a decoder that answers later, which batches do not wait for: those files are decoded once, when
- * they are dropped, and kept as resized levels, about as much memory as the files themselves (150 kB for 224×224).
+ * Files are kept as they are and decoded when a batch asks for them; what was resized last is kept, up to KEPT_BYTES. A
+ * PNG is decoded at once; other formats need a decoder that answers later, so that a batch of them is loaded first.
+ * Of those the first is decoded when it is dropped, to tell early what cannot be read; and all are, where the recipe
+ * leaves the size to the picture.
  */
 import { decodePng, formatOf, type ImageDecoder, pngSize, toChannels } from './decode.ts';
 import { DataError } from './errors.ts';
@@ -15,21 +16,28 @@ import type { Raster } from './resize.ts';
 
 const KEPT_BYTES = 256 * 2 ** 20;
 
+/** As many of the last ones are kept, however large they are: a batch must not lose its first while it loads. */
+const KEPT_ITEMS = 128;
+
 /** Recently used pixels, the oldest given up first. */
 class Recent {
   private readonly kept = new Map<object, Pixels>();
   private bytes = 0;
 
-  get(key: object, make: () => Pixels): Pixels {
-    let value = this.kept.get(key);
-    if (value) this.kept.delete(key);
-    else {
-      value = make();
-      this.bytes += value.pixels.byteLength;
-    }
+  /** Kept pixels, which thereby are the last used. */
+  find(key: object): Pixels | undefined {
+    const value = this.kept.get(key);
+    if (!value) return undefined;
+    this.kept.delete(key);
+    this.kept.set(key, value);
+    return value;
+  }
+
+  keep(key: object, value: Pixels): Pixels {
+    this.bytes += value.pixels.byteLength;
     this.kept.set(key, value);
     for (const [oldest, pixels] of this.kept) {
-      if (this.bytes <= KEPT_BYTES || oldest === key) break;
+      if (this.bytes <= KEPT_BYTES || this.kept.size <= KEPT_ITEMS) break;
       this.kept.delete(oldest);
       this.bytes -= pixels.pixels.byteLength;
     }
@@ -62,15 +70,23 @@ export async function readPictures(
     return { pixels: data, bytes: true, channelsLast: true, channels, width, height };
   };
   const items: ImageItem[] = [];
+  const leavesSize = !recipe.crop && recipe.size?.kind !== 'exact';
+  let tried = false;
   let first: { width: number; height: number; path: string } | undefined;
   for (const file of files) {
     const path = pathOf(file);
     const source = new Uint8Array(await file.arrayBuffer());
     const type = formatOf(source);
-    const image =
-      type === 'image/png' ? undefined : pixelsOf(await decodeElsewhere(source, type, path, decoder));
-    const from = image ?? pngSize(source, path);
-    const to = image ?? outputSize(recipe, from.width, from.height);
+    const key = {};
+    const load = async () => {
+      if (!recent.find(key)) recent.keep(key, pixelsOf(await decodeElsewhere(source, type, path, decoder)));
+    };
+    const elsewhere = type !== 'image/png';
+    if (elsewhere && (!(type && decoder) || leavesSize || !tried)) {
+      await load();
+      tried = true;
+    }
+    const to = elsewhere ? (recent.find(key) ?? outputSize(recipe, 1, 1)) : sizeOfPng(source, path, recipe);
     if (!fits(shape, channels, to.height, to.width))
       throw new DataError(misfit(path, to, channels, shape, asked));
     first ??= { width: to.width, height: to.height, path };
@@ -80,15 +96,24 @@ export async function readPictures(
       );
     }
     const layout = [channels, to.height, to.width, type].join();
-    const key = {};
     items.push({
-      pixels: image ? () => image : () => recent.get(key, () => pixelsOf(decodePng(source, path))),
-      // Pixels, not the file: browsers may decode differently.
-      source: image ? image.pixels : source,
+      pixels() {
+        const known = recent.find(key);
+        if (known) return known;
+        if (elsewhere) throw new RangeError(`“${path}” was not loaded before its batch was made.`);
+        return recent.keep(key, pixelsOf(decodePng(source, path)));
+      },
+      ...(elsewhere && { load }),
+      source,
       layout,
     });
   }
   return items;
+}
+
+function sizeOfPng(source: Uint8Array, path: string, recipe: Recipe): { width: number; height: number } {
+  const { width, height } = pngSize(source, path);
+  return outputSize(recipe, width, height);
 }
 
 async function decodeElsewhere(

@@ -15,6 +15,8 @@ export interface ImageItem {
   readonly label?: number;
   /** As the model takes them, but for rescaling and normalising. @throws DataError for a damaged file */
   pixels(): Pixels;
+  /** Makes `pixels` answer at once, for a while; absent where it always does. @throws DataError as it does */
+  load?(): Promise<void>;
   /** What the pixels are made from, and how it is laid out: for the dataset's key. */
   readonly source: ArrayBufferView;
   readonly layout: string;

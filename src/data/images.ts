@@ -134,6 +134,10 @@ export async function createImageDataset(
         ...(items !== chosen.length && { padding: { items: real } }),
       };
     },
+    async prepare(split, index, most) {
+      const from = index * per(most);
+      await Promise.all(splits[split].slice(from, from + per(most)).map((item) => item.load?.()));
+    },
     picture(split, index) {
       const item = splits[split][index];
       if (!item) throw new RangeError(`The split ${split} has no image ${index}.`);

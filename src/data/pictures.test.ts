@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { DataType } from '../tensor/dtype.ts';
 import { fromHalf } from '../tensor/half.ts';
 import reference from '../testing/fixtures/pictures/pictures.json' with { type: 'json' };
+import { readBatch } from './dataset.ts';
 import { decodePng, formatOf, type ImageDecoder, pngSize, toChannels } from './decode.ts';
 import type { NamedBlob } from './files.ts';
 import { createImageDataset, type ImageSources } from './images.ts';
@@ -166,7 +167,7 @@ describe('picture files', () => {
     );
   });
 
-  test('decoded elsewhere are decoded once, by their bytes and not their names', async () => {
+  test('decoded elsewhere are decoded for their batch, by their bytes and not their names', async () => {
     const seen: string[] = [];
     const decoder: ImageDecoder = async (bytes, type) => {
       seen.push(type);
@@ -180,9 +181,21 @@ describe('picture files', () => {
       );
     const images = [1, 2, 3].map((n) => jpeg(n));
     const dataset = await make({ images, decoder });
+    // The first is decoded at once, to tell early what cannot be read.
+    expect(seen).toEqual(['image/jpeg']);
+    expect(() => dataset.batch('report', 0, 1)).toThrow('“3.png” was not loaded before its batch was made.');
     for (const split of ['report', 'report'] as const)
-      expect(dataset.batch(split, 0, 1).feeds.pixel_values.data[0]).toBeCloseTo(3 / 255, 6);
-    expect(seen).toEqual(['image/jpeg', 'image/jpeg', 'image/jpeg']);
+      expect((await readBatch(dataset, split, 0, 1)).feeds.pixel_values.data[0]).toBeCloseTo(3 / 255, 6);
+    expect(seen).toEqual(['image/jpeg', 'image/jpeg']);
+    const broken = [jpeg(1), jpeg(2), jpeg(3, 30)];
+    await expect(readBatch(await make({ images: broken, decoder }), 'report', 0, 1)).rejects.toThrow(
+      '“3.png” could not be decoded as JPEG: no such marker.',
+    );
+    // Where the size is the picture's own, it is told when the files are dropped.
+    const free = { dims: ['n', 3, 'h', 'w'] };
+    seen.length = 0;
+    await make({ images, decoder }, free);
+    expect(seen).toHaveLength(3);
     await expect(make({ images })).rejects.toThrow(
       '“1.png” is JPEG, which only a browser can decode. Save it as PNG.',
     );

@@ -8,6 +8,7 @@ import {
   arraysOf,
   type DataFiles,
   type DataStage,
+  filesBut,
   fillInputs,
   inputsOf,
   missing,
@@ -26,8 +27,10 @@ export async function prepareAudio(opened: OpenedModel, files: DataFiles): Promi
   const inputs = inputsOf(opened);
   const input =
     inputs.find((i) => i.name === 'input_features') ?? inputs.find((i) => i.name === 'input_values')!;
-  const others = new Set(inputs.filter((i) => i !== input).map((i) => i.name));
-  const arrays = arraysOf(files).filter((f) => !others.has(nameWithoutSplit(f.name)));
+  const arrays = filesBut(
+    arraysOf(files),
+    inputs.filter((i) => i !== input),
+  );
   const needs: Need[] = [];
   if (files.audios.length + arrays.length === 0) {
     needs.push({
@@ -94,8 +97,4 @@ async function decoderFor(opened: OpenedModel, files: DataFiles) {
 
 function hasTexts({ texts, labels }: DataFiles): boolean {
   return texts.length > 0 || labels.some((f) => /\.[ct]sv$/i.test(f.name));
-}
-
-function nameWithoutSplit(fileName: string): string {
-  return fileName.replace(/\.npy$/i, '').replace(/^(calibrate|select|report)[-_. ]/i, '');
 }

@@ -10,7 +10,9 @@ import {
   contextLength,
   type DataFiles,
   type DataStage,
+  filesBut,
   fillInputs,
+  inputsOf,
   missing,
   ready,
 } from './data-common.ts';
@@ -25,8 +27,10 @@ export async function prepareTextAndImages(opened: OpenedModel, files: DataFiles
   const needs: Need[] = [...filling.needs];
   const tables = files.labels.filter((f) => /\.[ct]sv$/i.test(f.name));
   const pixels = opened.inputs.find((v) => v.name === 'pixel_values')!;
-  const others = new Set(opened.inputs.filter((v) => v !== pixels).map((v) => `${v.name}.npy`));
-  const images = files.images.filter((f) => !others.has(f.name));
+  const images = filesBut(
+    files.images,
+    inputsOf(opened).filter((i) => i.name !== pixels.name),
+  );
   if (images.length === 0 || files.texts.length + tables.length === 0) {
     needs.push({
       what: 'data',

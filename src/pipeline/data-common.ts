@@ -5,7 +5,7 @@ import { DataError } from '../data/errors.ts';
 import { type Extras, readExtras } from '../data/extras.ts';
 import { type FeedPlan, planFeeds, type Source, type TensorInput } from '../data/feeds.ts';
 import { type NamedBlob, SPLITS } from '../data/files.ts';
-import { fileNameOf } from '../data/tensors.ts';
+import { fileNameOf, placeOf } from '../data/tensors.ts';
 import { DataType, dataTypeName } from '../tensor/dtype.ts';
 import { formatShape } from '../tensor/shape.ts';
 import type { OpenedModel } from './opened.ts';
@@ -62,6 +62,11 @@ export function inputsOf({ inputs }: OpenedModel): TensorInput[] {
 /** Arrays by name. */
 export function arraysOf({ images, labels }: DataFiles): NamedBlob[] {
   return [...images, ...labels].filter((f) => /\.npy$/i.test(f.name));
+}
+
+/** Files but those that are for one of the inputs by name. */
+export function filesBut(files: readonly NamedBlob[], inputs: readonly TensorInput[]): NamedBlob[] {
+  return files.filter((file) => placeOf(file.name, inputs) === undefined);
 }
 
 export interface Filling {

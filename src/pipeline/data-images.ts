@@ -2,7 +2,15 @@
 import { browserDecoder } from '../data/decode.ts';
 import { createImageDataset } from '../data/images.ts';
 import { DataType } from '../tensor/dtype.ts';
-import { type DataFiles, type DataStage, fillInputs, missing, ready } from './data-common.ts';
+import {
+  type DataFiles,
+  type DataStage,
+  filesBut,
+  fillInputs,
+  inputsOf,
+  missing,
+  ready,
+} from './data-common.ts';
 import type { OpenedModel } from './opened.ts';
 
 /** Whether pictures can be fed: a model of images whose pixels are floats. */
@@ -21,8 +29,10 @@ export async function prepareImages(opened: OpenedModel, files: DataFiles): Prom
   const others = opened.inputs.length > 1;
   const filling = others ? await fillInputs(opened, files, ['image'], 'images') : undefined;
   if (filling && filling.needs.length > 0) return missing(...filling.needs);
-  const names = new Set(opened.inputs.filter((v) => v !== input).map((v) => `${v.name}.npy`));
-  const images = files.images.filter((f) => !names.has(f.name));
+  const images = filesBut(
+    files.images,
+    inputsOf(opened).filter((i) => i.name !== input.name),
+  );
   if (images.length === 0) {
     return missing({
       what: 'data',

@@ -133,3 +133,97 @@ describe('tensors', () => {
     expect(dataset!.batch('calibrate', 0, 2).targets).toEqual({ kind: 'none', items: 6 });
   });
 });
+
+describe('text', () => {
+  const tokenizer = (mask = false) =>
+    named(
+      'tokenizer.json',
+      JSON.stringify({
+        added_tokens: mask ? [{ id: 2, content: '[MASK]', special: true }] : [],
+        normalizer: null,
+        pre_tokenizer: { type: 'Split', pattern: { Regex: '[\\s\\S]' }, behavior: 'Isolated', invert: false },
+        post_processor: null,
+        decoder: { type: 'Fuse' },
+        model: { type: 'WordLevel', vocab: { a: 0, b: 1, ...(mask && { '[MASK]': 2 }) }, unk_token: 'a' },
+      }),
+    );
+  const int = DataType.int64;
+  const past = (dims: ValueInfo['dims']) => value('past_key_values.0.key', dims);
+  const ids = value('input_ids', ['n', 't'], int);
+  const [text, config] = [named('a.txt', 'abbaabab'.repeat(4)), named('config.json', '{"n_positions":4}')];
+
+  test('with empty caches, whose sizes config.json may have to tell', async () => {
+    const sized = model('causal-lm', [ids, past(['n', 2, 'past', 8])], ['n', 't', 2]);
+    const { dataset } = await prepare(sized, [text, tokenizer(), config]);
+    const { feeds } = dataset!.batch('calibrate', 0, 3);
+    expect(feeds['past_key_values.0.key']).toEqual({
+      type: 'float32',
+      dims: [3, 2, 0, 8],
+      data: new Float32Array(0),
+    });
+    const unsized = model('causal-lm', [ids, past(['n', 'heads', 'past', 'width'])], ['n', 't', 2]);
+    const [need] = (await prepare(unsized, [text, tokenizer()])).needs;
+    expect(need).toEqual({
+      what: 'config',
+      sentence:
+        'The graph does not say how many heads, and how wide, the cache of keys and values has (past_key_values.0.key (float, n×heads×past×width)). Drop the config.json that was saved with the model.',
+    });
+    const told = named('config.json', '{"n_positions":4,"n_head":3,"n_embd":6}');
+    const filled = await prepare(unsized, [text, tokenizer(), told]);
+    expect(filled.dataset!.batch('calibrate', 0, 1).feeds['past_key_values.0.key'].dims).toEqual([
+      1, 3, 0, 2,
+    ]);
+  });
+
+  test('beside arrays for what is not understood', async () => {
+    const odd = model('causal-lm', [ids, value('style/x', ['n', 3])], ['n', 't', 2]);
+    const { dataset } = await prepare(
+      odd,
+      [text, tokenizer(), config],
+      [named('style_x.npy', npy([1, 3], Float32Array.of(1, 2, 3)))],
+    );
+    const { feeds, targets } = dataset!.batch('report', 0, 2);
+    expect(feeds['style/x'].data).toEqual(Float32Array.of(1, 2, 3, 1, 2, 3));
+    expect(targets.kind).toBe('next-token');
+    await expect(
+      prepare(odd, [text, tokenizer(), config, named('style_x.npy', npy([5, 3]))]),
+    ).rejects.toThrow('“style_x.npy” has 5 rows, but there are 8 items.');
+  });
+
+  test('of a model of hidden tokens, told by its tokenizer or its config', async () => {
+    const plain = model('causal-lm', [ids], ['n', 't', 2]);
+    const task = async (...files: NamedBlob[]) => (await prepare(plain, [text, ...files])).data!.task;
+    expect(await task(tokenizer(true), config)).toBe('masked-lm');
+    expect(await task(tokenizer(), config)).toBe('causal-lm');
+    const masked = named('config.json', '{"max_position_embeddings":4,"architectures":["BertForMaskedLM"]}');
+    expect(await task(tokenizer(), masked)).toBe('masked-lm');
+    const { data } = await prepare(plain, [text, tokenizer(true), config]);
+    expect(data!.metrics).toEqual(['perplexity', 'token-accuracy', 'kl', 'agreement']);
+  });
+
+  test('of RoBERTa has fewer positions than its table has rows', async () => {
+    const roberta = named(
+      'config.json',
+      '{"model_type":"roberta","max_position_embeddings":10,"pad_token_id":1}',
+    );
+    const encoder = model('text-encoder', [ids], ['n', 't', 5]);
+    const { data } = await prepare(encoder, [text, tokenizer(), roberta]);
+    expect(data).toMatchObject({ contextLength: 8, metrics: ['cosine'] });
+  });
+
+  test('is no use to a decoder without its encoder', async () => {
+    const states = value('encoder_hidden_states', ['n', 's', 8]);
+    const alone = model('unknown', [ids, states], ['n', 't', 2]);
+    expect((await prepare(alone, [text, tokenizer()])).needs[0].sentence).toBe(
+      'This is a decoder alone, which asks for what its encoder makes: encoder_hidden_states (float, n×s×8). Drop encoder_model.onnx together with it.',
+    );
+  });
+
+  test('of companions of a tokenizer is not taken for data', async () => {
+    const causal = model('causal-lm', [ids], ['n', 't', 2]);
+    const [need] = (
+      await prepare(causal, [named('vocab.txt', 'a\nb'), named('merges.txt', 'a b'), tokenizer(), config])
+    ).needs;
+    expect(need.sentence).toContain('Drop text to calibrate on');
+  });
+});

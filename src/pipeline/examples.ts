@@ -14,7 +14,7 @@
  * over at most contextLength tokens, and with an encoder its run each time; decoders alone do not stop at an
  * end-of-text token, which their files name in too many ways.
  */
-import type { Dataset, Feeds, Writer } from '../data/dataset.ts';
+import { type Dataset, type Feeds, readBatch, type Writer } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
 import { createUniform, likeliest, pickToken } from '../evaluate/sampling.ts';
 import type { StageContext } from './context.ts';
@@ -271,7 +271,7 @@ async function imageExamples(
   context.job.expect(chosen.length);
   const items: ImageExample[] = [];
   for (const index of chosen) {
-    const { feeds } = dataset.batch('report', Math.floor(index / perBatch), perBatch);
+    const { feeds } = await readBatch(dataset, 'report', Math.floor(index / perBatch), perBatch);
     const guess = async (by: Changes | undefined): Promise<ClassGuess> => {
       const [{ id, probability }] = likeliest(await logitsRow(context, feeds, index % perBatch, by), 1);
       return { label: id, probability };

@@ -4,7 +4,7 @@
  * Exact and debiased CKA of FFN outputs and exact CKA of attention outputs come from the same runs of the model.
  * Where the exact statistics of all pairs do not fit the memory set aside, the data is run in several passes.
  */
-import type { Dataset, Padding } from '../data/dataset.ts';
+import { type Dataset, type Padding, readBatch } from '../data/dataset.ts';
 import type { FfnGroup } from '../graph/ffn.ts';
 import type { Backend, Matrix, Pair } from '../kernels/backend.ts';
 import { ckaFromNorms, createExactCka, type ExactCka, overlay } from '../similarity/cka.ts';
@@ -34,7 +34,7 @@ export async function measureSimilarity(
     const measures = plans.map((plan) => startPass(plan, pass, backend));
     try {
       for (let b = 0; b < batches; b++) {
-        const batch = dataset.batch('calibrate', b, dataset.itemsPerBatch);
+        const batch = await readBatch(dataset, 'calibrate', b, dataset.itemsPerBatch);
         const names = measures.flatMap((m) => m.names);
         const outputs = await live.run(batch.feeds, names);
         try {

@@ -10,7 +10,7 @@
  * Known limits: kept values take memory in proportion to tokens × d_model × layers; batches beyond the budget are run
  * from the start.
  */
-import type { Dataset } from '../data/dataset.ts';
+import { type Dataset, readBatch } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
 import type { SplitName } from '../data/files.ts';
 import { combine, damage, needsOriginal, type Scored, scoreBatch } from '../evaluate/metric.ts';
@@ -120,7 +120,7 @@ export class Scorer {
     const losses: Float32Array[] = [];
     job.expect(batches);
     for (let b = 0; b < batches; b++) {
-      const { feeds, targets } = data.batch(split, b, data.itemsPerBatch);
+      const { feeds, targets } = await readBatch(data, split, b, data.itemsPerBatch);
       const key = `${data.key}|${split}|${b}`;
       const original = async () => this.readOriginal(key, feeds);
       const given = changes ? await this.readVariant(key, feeds, changes) : await original();

@@ -5,7 +5,7 @@
  * injected. The studio holds the state between calls and drops what a new file makes stale; a call that fails or is
  * cancelled leaves the state as it was.
  */
-import type { Dataset } from '../data/dataset.ts';
+import { type Dataset, readBatch } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
 import { type NamedBlob, noModelSentence, type SplitName, sortFiles } from '../data/files.ts';
 import { pairedStandardError } from '../evaluate/metric.ts';
@@ -334,7 +334,7 @@ export class Studio {
   }
 
   private async liveModel(job: Job): Promise<LiveModel> {
-    const sample = this.dataset?.batch('calibrate', 0, 1).feeds;
+    const sample = this.dataset ? (await readBatch(this.dataset, 'calibrate', 0, 1)).feeds : undefined;
     const { checkAgainst } = this.deps;
     if (this.live && (this.checked || !sample)) return this.live;
     if (this.live) {

@@ -5,6 +5,7 @@
  * Correlations of all pairs and terms asked for are accumulated in the same runs of the model, in passes where they do
  * not fit the memory set aside. Weights are taken a pair at a time, so that a large model's are never all in memory.
  */
+import { readBatch } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
 import type { Ffn, FfnGroup } from '../graph/ffn.ts';
 import { type WeightRole, weightShape } from '../graph/weights.ts';
@@ -52,7 +53,7 @@ export async function correlateTerms(
   const pairs = new Set(items.map((i) => i.pair.join())).size;
   try {
     for (let b = 0; b < batches; b++) {
-      const batch = dataset.batch('calibrate', b, dataset.itemsPerBatch);
+      const batch = await readBatch(dataset, 'calibrate', b, dataset.itemsPerBatch);
       const names = terms.flatMap(({ term, layers }) => layers.map((l) => tapOf(group.ffns[l], term)));
       const outputs = await live.run(batch.feeds, [...new Set(names)]);
       const held: Matrix[] = [];
