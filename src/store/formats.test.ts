@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { opened, studio } from '../testing/studio-setup.ts';
-import { chosenFormat, expectedSize, formatsOf, savedName, suggestedName } from './formats.ts';
+import { chosenFormat, expectedSize, formatsOf, modelTitle, savedName, suggestedName } from './formats.ts';
 import type { FileSummary, MergePlan } from './types.ts';
 
 const file = (name: string, dataFiles: readonly string[] = []): FileSummary => ({
@@ -54,6 +54,13 @@ describe('names of files', () => {
     expect(suggestedName(decoders, null)).toBe('model.zip');
   });
 
+  it('are told as what they are together', async () => {
+    expect(modelTitle(one)).toBe('gpt2.onnx');
+    const { now } = await opened({ pair: true });
+    const { model: opens } = now();
+    expect(opens && modelTitle(opens)).toBe('Encoder and decoder, 3 files');
+  });
+
   it('take the ending of what came', () => {
     expect(savedName('gpt2-merged-4-7.onnx', 'model.onnx')).toBe('gpt2-merged-4-7.onnx');
     expect(savedName('gpt2-merged-4-7.onnx', 'model.zip')).toBe('gpt2-merged-4-7.zip');
@@ -67,9 +74,10 @@ describe('formats', () => {
   });
 
   it('do not promise a size that is not known', () => {
-    expect(expectedSize('onnx', 10_117_531)).toBe('10.1 MB');
-    expect(expectedSize('onnx-float16', 10_117_531)).toBe('about 5.06 MB');
-    expect(expectedSize('safetensors', 10_117_531)).not.toMatch(/\d/);
+    expect(expectedSize('onnx', 10_117_531)).toEqual({ bytes: 10_117_531, exact: true });
+    expect(expectedSize('onnx-float16', 10_000_000)).toEqual({ bytes: 5_000_000, exact: false });
+    expect(expectedSize('zip', 10_000_000)?.exact).toBe(false);
+    expect(expectedSize('safetensors', 10_117_531)).toBeNull();
   });
 
   it('begin with ONNX, and with it again for another model', async () => {

@@ -4,7 +4,6 @@
  * Known limits: half precision and the zip are sized by what they are made of, the checkpoint not at all; the worker's
  * own name and the blob's size say it exactly.
  */
-import { formatBytes } from './format.ts';
 import { setName } from './sets.ts';
 import type { DownloadFormat, MergePlan, ModelSummary, StudioFacts } from './types.ts';
 
@@ -21,7 +20,7 @@ const FORMATS: readonly FormatFacts[] = [
     id: 'onnx',
     name: 'ONNX',
     action: 'Download ONNX',
-    about: 'The file that every score here is of.',
+    about: 'As it was measured: the scores are of this file.',
   },
   {
     id: 'onnx-float16',
@@ -59,6 +58,15 @@ type Named = Pick<ModelSummary, 'fileName' | 'files'>;
 /** More than one file leaves the studio as one zip. */
 export function isSeveralFiles({ files }: Pick<ModelSummary, 'files'>): boolean {
   return files.length > 1 || files.some(({ dataFiles }) => dataFiles.length > 0);
+}
+
+/** The file's name; of several, which are listed by name, what they are together. */
+export function modelTitle({ fileName, files }: Named): string {
+  if (files.length < 2) return fileName;
+  const has = (role: string) => files.some((file) => file.role === role);
+  const decodes = has('decoder') || has('decoder-with-past');
+  if (has('encoder') && decodes) return `Encoder and decoder, ${files.length} files`;
+  return decodes ? `Decoder, ${files.length} files` : `${files.length} files`;
 }
 
 /** What the names of several files begin with, `whisper-` of `whisper-encoder` and `whisper-decoder`; else `model`. */
@@ -99,8 +107,10 @@ export function savedName(suggested: string, fileName: string): string {
 }
 
 /** How large the file will be, of a model of so many bytes. */
-export function expectedSize(format: DownloadFormat, bytes: number): string {
-  if (format === 'onnx-float16') return `about ${formatBytes(bytes / 2)}`;
-  if (format === 'zip') return `about ${formatBytes(bytes)}`;
-  return format === 'safetensors' ? 'Size as the checkpoint’s' : formatBytes(bytes);
+export function expectedSize(
+  format: DownloadFormat,
+  bytes: number,
+): { readonly bytes: number; readonly exact: boolean } | null {
+  if (format === 'safetensors') return null;
+  return { bytes: format === 'onnx-float16' ? bytes / 2 : bytes, exact: format === 'onnx' };
 }

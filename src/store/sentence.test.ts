@@ -13,6 +13,7 @@ describe('sentences', () => {
       '“decoder_model.onnx” reads what an encoder gives (encoder_hidden_states). Drop it with its encoder_model.onnx.',
       ['decoder_model.onnx', 'encoder_hidden_states', 'encoder_model.onnx'],
     ],
+    ['“h.3.mlp” looks like an FFN, “not a name” does not.', ['h.3.mlp']],
     ['Drop the tokenizer.json that belongs to this model.', ['tokenizer.json']],
     ['.txt or .jsonl files, or calibrate.txt, select.txt.', ['calibrate.txt', 'select.txt']],
     ['Weights are kept in float16. They are written back.', []],

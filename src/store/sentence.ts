@@ -1,8 +1,8 @@
 /**
  * Cuts a sentence of the worker into words, names and a list of inputs, so that the page can set them apart: names of
  * files and tensors in a fixed-width face, and a run of `name (type, shape)` one a line.
- * Known limits: names are told by their look (an ending of a file that this studio reads, an underscore within) or by
- * being the model's own; a name that is a plain word stays a word.
+ * Known limits: names are told by their look (one word in quotes, an ending of a file that this studio reads, an
+ * underscore within) or by being the model's own; a name that is a plain word stays a word.
  */
 import type { ValueSummary } from './types.ts';
 
@@ -11,7 +11,7 @@ export type SentencePart =
   | { readonly kind: 'values'; readonly values: readonly ValueSummary[] };
 
 const ENDINGS = 'onnx|onnx_data|data|bin|json|jsonl|npy|npz|txt|csv|tsv|zip|safetensors';
-const LOOKS = `[\\w-]+(?:[./][\\w-]+)*\\.(?:${ENDINGS})\\b|\\b[A-Za-z][\\w.]*_[\\w.]*\\w`;
+const LOOKS = `(?<=“)[^\\s“”]+(?=”)|[\\w-]+(?:[./][\\w-]+)*\\.(?:${ENDINGS})\\b|\\b[A-Za-z][\\w.]*_[\\w.]*\\w`;
 
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 

@@ -1,10 +1,10 @@
 /** Step 6. The file: in which format, what it holds, under which name, and how large it will be. */
 import { describePlan } from '../store/describe.ts';
-import { formatShare } from '../store/format.ts';
+import { formatBytes, formatShare } from '../store/format.ts';
 import { chosenFormat, expectedSize, formatsOf, isSeveralFiles, suggestedName } from '../store/formats.ts';
 import { mergeIsStale } from '../store/merge.ts';
 import { useStudio } from '../store/react.ts';
-import type { ModelSummary } from '../store/types.ts';
+import type { DownloadFormat, ModelSummary } from '../store/types.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
 import { Icon } from './icons.tsx';
@@ -60,17 +60,17 @@ function WhatIsSaved({ model }: { model: ModelSummary }) {
   const stale = useStudio(mergeIsStale);
   const format = useStudio((state) => chosenFormat(state).id);
   const bytes = result?.saving.bytesAfter ?? model.bytes;
-  const zipped = format !== 'zip' && isSeveralFiles(model) ? ' A zip of its files.' : '';
+  const zipped = format !== 'zip' && isSeveralFiles(model) ? ' The model’s files are saved in one zip.' : '';
   return (
     <div className="download-what">
       <p className="download-name code">{suggestedName(model, result?.plan ?? null, format)}</p>
       <p className="download-size">
-        {expectedSize(format, bytes)}
+        <Size format={format} bytes={bytes} />
         {result && format === 'onnx' && (
           <span className="muted"> · {formatShare(bytes, model.bytes)} of the original</span>
         )}
       </p>
-      <p className={stale ? 'note stale' : 'note'}>
+      <p className={stale ? 'note two-lines stale' : 'note two-lines'}>
         {result
           ? `Holds the merge of ${describePlan(result.plan, result.droppedLayers, model.groups)}.${stale ? ' That is not what is picked now: merge again to apply your picks.' : ''}`
           : format === 'onnx'
@@ -79,6 +79,17 @@ function WhatIsSaved({ model }: { model: ModelSummary }) {
         {zipped}
       </p>
     </div>
+  );
+}
+
+function Size({ format, bytes }: { format: DownloadFormat; bytes: number }) {
+  const size = expectedSize(format, bytes);
+  if (!size) return <span className="muted">At most as large as the checkpoint</span>;
+  return (
+    <>
+      {!size.exact && <span className="muted">about </span>}
+      {formatBytes(size.bytes)}
+    </>
   );
 }
 

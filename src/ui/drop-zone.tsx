@@ -10,6 +10,8 @@ export interface DropZoneProps {
   /** What the files are for: the inputs are named `Model files` and `Model folder`. */
   readonly label: string;
   readonly children: ReactNode;
+  /** A line under the buttons. */
+  readonly foot?: string;
   readonly compact?: boolean;
   readonly disabled?: boolean;
   readonly onFiles: (files: File[]) => void;
@@ -17,7 +19,7 @@ export interface DropZoneProps {
 
 const PICKS_FOLDERS = 'webkitdirectory' in HTMLInputElement.prototype;
 
-export function DropZone({ label, children, compact, disabled, onFiles }: DropZoneProps) {
+export function DropZone({ label, children, foot, compact, disabled, onFiles }: DropZoneProps) {
   const { getRootProps, getInputProps, isDragActive } = useDropzone({
     multiple: true,
     noClick: true,
@@ -47,6 +49,7 @@ export function DropZone({ label, children, compact, disabled, onFiles }: DropZo
           </FileButton>
         )}
       </div>
+      {foot && <p className="note wide-only">{foot}</p>}
     </div>
   );
 }

@@ -1,5 +1,6 @@
 /** What the open model is: size, share of FFNs, what can be merged and what cannot, and where it will run. */
 import { formatBytes, formatCount, formatInteger, formatShare, share } from '../store/format.ts';
+import { modelTitle } from '../store/formats.ts';
 import { useStudio } from '../store/react.ts';
 import type { ModelSummary, ValueSummary } from '../store/types.ts';
 import { Fact } from './fact.tsx';
@@ -13,7 +14,7 @@ export function ModelSummaryView({ model }: { model: ModelSummary }) {
   return (
     <section className="model-summary" aria-label="Model summary">
       <div className="model-head">
-        <h3 className="model-name">{model.fileName}</h3>
+        <h3 className={model.files.length > 1 ? 'model-title' : 'model-name'}>{modelTitle(model)}</h3>
         <ModelFiles model={model} />
       </div>
       <div className="facts">

@@ -30,6 +30,7 @@ export function OpenSection() {
           label="Model"
           compact={model !== null}
           disabled={busy}
+          foot={model ? undefined : 'Your browser may call this an upload: the files stay here.'}
           onFiles={(files) => void openFiles(files)}
         >
           {model ? <p>Drop another model here</p> : <DropWords />}
@@ -52,10 +53,9 @@ export function OpenSection() {
 function DropWords() {
   return (
     <>
-      <p className="drop-lead">Drop a model’s folder here, or all of its files at once.</p>
+      <p className="drop-lead">Drop a model’s folder here, or all of its files at once</p>
       <p className="note">
-        Whatever came with it: encoder and decoder, weights, config, tokenizer, checkpoint. Your browser may
-        call this an upload; nothing leaves your machine.
+        Encoder and decoder, weights, config, tokenizer, checkpoint: all that came with it.
       </p>
     </>
   );
