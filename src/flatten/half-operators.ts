@@ -60,9 +60,7 @@ const OF_NO_FLOAT: Readonly<Record<number, string>> = {
 };
 
 const WHOLE = new Set(['Shape', 'Size', 'ArgMax', 'ArgMin', 'NonZero']);
-const TRUTH = new Set(
-  'Equal Greater Less GreaterOrEqual LessOrEqual Not And Or Xor IsNaN IsInf'.split(' '),
-);
+const TRUTH = new Set('Equal Greater Less GreaterOrEqual LessOrEqual Not And Or Xor IsNaN IsInf'.split(' '));
 
 /** The mean and deviation that normalisations give beside their result. */
 const MOMENTS = { results: { 1: DataType.float, 2: DataType.float } };
@@ -101,6 +99,7 @@ const REASONS: Readonly<Record<string, string>> = {
   RandomUniform: 'the numbers drawn would be others',
   RandomNormalLike: 'the numbers drawn would be others',
   RandomUniformLike: 'the numbers drawn would be others',
+  ConstantOfShape: 'its value is left to the default, which is float',
   If: 'its branches stay as they are, with what they read',
   Loop: 'its body stays as it is, with what it reads',
   Scan: 'its body stays as it is, with what it reads',
@@ -161,7 +160,8 @@ export function resultType(
     return attributes.get('dtype')?.i ?? DataType.float;
   }
   if (opType === 'DequantizeLinear') return attributes.get('output_dtype')?.i ?? typeOf(inputs[1]);
-  const sameAsFirst = /^(Range|CumSum|Resize|Upsample|Reduce\w+|LpNormalization|LSTM|GRU|RNN|.*Like|LRN|GridSample)$/;
+  const sameAsFirst =
+    /^(Range|CumSum|Resize|Upsample|Reduce\w+|LpNormalization|LSTM|GRU|RNN|.*Like|LRN|GridSample)$/;
   if (sameAsFirst.test(opType)) return attributes.get('dtype')?.i ?? typeOf(inputs[0]);
   return undefined;
 }
