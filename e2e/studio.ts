@@ -40,7 +40,7 @@ export interface Summary {
 export type SimilarityKind = 'cka' | 'cka-debiased' | 'aligned' | 'attention';
 export type MergeMethod = 'permute' | 'vanilla' | 'copy' | 'ffn-drop' | 'layer-drop' | 'random';
 export type ReferenceChoice = 'first' | 'middle' | 'last';
-export type DownloadFormat = 'onnx' | 'safetensors' | 'recipe' | 'zip';
+export type DownloadFormat = 'onnx' | 'onnx-float16' | 'safetensors' | 'recipe' | 'zip';
 
 export interface MergeOptions {
   readonly method?: MergeMethod;
@@ -106,7 +106,13 @@ const methodNames: Record<MergeMethod, string> = {
 
 const referenceNames: Record<ReferenceChoice, string> = { first: 'First', middle: 'Middle', last: 'Last' };
 
-const downloadNames: Partial<Record<DownloadFormat, string>> = { onnx: 'Download ONNX' };
+/** The choice of a format and the button that saves it. */
+const downloadNames: Partial<Record<DownloadFormat, { format: string; button: string }>> = {
+  onnx: { format: 'ONNX', button: 'Download ONNX' },
+  'onnx-float16': { format: 'ONNX, half precision', button: 'Download half precision' },
+  zip: { format: 'Zip for publishing', button: 'Download zip' },
+  safetensors: { format: 'Checkpoint (safetensors)', button: 'Download safetensors' },
+};
 
 const combinedScore = 'preactivation+input-weights+output-weights';
 
@@ -319,7 +325,8 @@ export class Studio extends PageDriver {
   async usePlan(groups: readonly (readonly [number, number])[]): Promise<void> {
     const names = groups.map(([first, last]) => `${first}–${last}`);
     const [first] = names;
-    await this.#pick(() => this.button(`Use plan ${names.join(', ')}`).click(), `Remove window ${first}`);
+    const use = this.button(`Use plan ${names.join(', ')}`);
+    await this.#pick(() => use.click(), `Remove window ${first}`, true);
   }
 
   /** Has the page pick and merge the best variant that is that much smaller. */
@@ -358,11 +365,16 @@ export class Studio extends PageDriver {
     return { original: await written('Original text'), merged: await written('Merged text') };
   }
 
-  /** Saves the current variant at `path`. */
+  /** Saves the current variant at `path`, in a format that the page offers for the open model. */
   async download(path: string, options: { format?: DownloadFormat } = {}): Promise<{ bytes: number }> {
-    const name = downloadNames[options.format ?? 'onnx'];
-    if (!name) throw new Error(`The page cannot save "${options.format}" yet.`);
-    const download = await this.startDownload(() => this.button(name).click());
+    const { format = 'onnx' } = options;
+    const names = downloadNames[format];
+    if (!names) throw new Error(`The page cannot save "${format}" yet.`);
+    const formats = this.page.getByRole('radiogroup', { name: 'File format', exact: true });
+    const choice = formats.getByRole('radio', { name: names.format, exact: true });
+    if ((await choice.count()) === 0) throw new Error(`The page does not offer "${format}" for this model.`);
+    await choice.check();
+    const download = await this.startDownload(() => this.button(names.button).click());
     await download.saveAs(path);
     await this.idle();
     await this.throwErrors();
@@ -382,8 +394,11 @@ export class Studio extends PageDriver {
     return table.getByRole('row').filter({ has: this.page.getByRole('rowheader') });
   }
 
-  async #pick(start: () => Promise<void>, removal: string): Promise<void> {
-    await this.change(start, () => this.button(removal).isVisible());
+  async #pick(start: () => Promise<void>, removal: string, mayBePicked = false): Promise<void> {
+    // Sets of several groups may have the same name; a plan may hold what is picked already.
+    const remove = this.button(removal);
+    const before = mayBePicked ? 0 : await remove.count();
+    await this.change(start, async () => (await remove.count()) > before);
     const saving = this.group('Predicted saving').getByLabel('Parameters saved', { exact: true });
     await saving.locator('data').first().waitFor();
     await this.idle();

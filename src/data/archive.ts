@@ -9,7 +9,7 @@
  */
 import { inflateSync } from 'fflate';
 import { DataError } from './errors.ts';
-import { kindOf, type NamedBlob, pathOf, splitOf } from './files.ts';
+import { type FileKind, kindOf, type NamedBlob, pathOf, splitOf } from './files.ts';
 
 export interface ZipEntry {
   /** With its folders, as stored. */
@@ -168,6 +168,9 @@ function crc32(bytes: Uint8Array): number {
   return (c ^ 0xffffffff) >>> 0;
 }
 
+/** What an archive of data may hold without any use for it. */
+const NO_DATA: readonly FileKind[] = ['unused', 'model', 'external', 'checkpoint', 'companion'];
+
 export interface Unpacked {
   readonly files: readonly NamedBlob[];
   /** Entries that have no use here, as `archive/entry`. */
@@ -188,7 +191,7 @@ export async function unpack(archives: readonly NamedBlob[]): Promise<Unpacked> 
       const name = entry.name.split(/[\\/]/).at(-1)!;
       const kind = kindOf(name);
       if (kind === 'litter' || entry.name.startsWith('__MACOSX/')) continue;
-      if (kind === 'unused' || kind === 'model' || kind === 'external') {
+      if (NO_DATA.includes(kind)) {
         unused.push(`${archive.name}/${entry.name}`);
         continue;
       }

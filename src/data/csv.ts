@@ -41,7 +41,12 @@ export async function readLabelTable(table: NamedBlob): Promise<readonly LabelRo
   });
 }
 
-function parseRows(text: string, separator: string, name: string): { fields: string[]; line: number }[] {
+/** The rows of a table that are not empty. @throws DataError for a quote that is not closed */
+export function parseRows(
+  text: string,
+  separator: string,
+  name: string,
+): { fields: string[]; line: number }[] {
   const rows: { fields: string[]; line: number }[] = [];
   let fields: string[] = [];
   let field = '';

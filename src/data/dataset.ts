@@ -7,23 +7,39 @@
 import type { HostTensor } from '../runtime/session.ts';
 import type { SplitName } from './files.ts';
 
-/** What a metric needs to score a batch. */
-export type Targets =
-  /**
-   * Token ids [items × length], row-major; position t is predicted from positions < t. `from[i]` is the first position
-   * of item i that is scored, 1 where it is absent; position 0 never is.
-   */
+/**
+ * What a metric needs to score a batch. Where it is there, `real` is 0 for rows that only fill the batch up, which no
+ * metric counts: an entry a row of the output, or one an item that stands for all of its rows.
+ */
+export type Targets = { readonly real?: Uint8Array } & (
   | {
+      /**
+       * Token ids [items × length], row-major; position t is predicted from positions < t. `from[i]` is the first
+       * position of item i that is scored, 1 where it is absent; position 0 never is.
+       */
       readonly kind: 'next-token';
       readonly ids: Int32Array;
       readonly items: number;
       readonly length: number;
       readonly from?: Int32Array;
     }
+  | {
+      /** Row [item, position] is to give the token ids[item × length + position]; −1 where it is not scored. */
+      readonly kind: 'token';
+      readonly ids: Int32Array;
+      readonly items: number;
+      readonly length: number;
+    }
   /** One class an item. */
   | { readonly kind: 'class'; readonly labels: Int32Array }
-  /** Nothing is known: a model can only be compared with another one. `items`: rows of logits. */
-  | { readonly kind: 'none'; readonly items: number };
+  | {
+      /** Nothing is known: a model can only be compared with another one. `items`: rows of outputs, unless `width`, the
+       * size of a row, is known. */
+      readonly kind: 'none';
+      readonly items: number;
+      readonly width?: number;
+    }
+);
 
 export type Feeds = Readonly<Record<string, HostTensor>>;
 
@@ -31,6 +47,33 @@ export interface Batch {
   readonly feeds: Feeds;
   readonly items: number;
   readonly targets: Targets;
+  /**
+   * Where positions are filled up: [items × length] a side, 1 for a real one. Statistics of values with as many rows
+   * leave the others out. A side that is full has none.
+   */
+  readonly padding?: Padding;
+}
+
+export interface Padding {
+  /** [items]: 0 for an item that only fills a fixed batch up. */
+  readonly items?: Uint8Array;
+  /** Of the encoder, or of the only stack. */
+  readonly encoder?: Uint8Array;
+  readonly decoder?: Uint8Array;
+}
+
+/** Writing with an encoder–decoder: what goes in, and the decoder's tokens so far. */
+export interface Writer {
+  /** Decoder tokens to begin with. */
+  readonly start: readonly number[];
+  /** Tokens that end a text. */
+  readonly end: readonly number[];
+  /** Decoder tokens that can be fed. */
+  readonly most: number;
+  /** What stands for the input, for people. @throws DataError for a prompt that cannot be used */
+  promptOf(prompt: string): string;
+  /** Feeds for start + written; the next token's logits are in row start.length + written.length − 1 of the first item. */
+  feeds(prompt: string, decoder: Int32Array): Feeds;
 }
 
 /** An image as people see it. */
@@ -43,8 +86,8 @@ export interface Picture {
 }
 
 export interface Dataset {
-  readonly kind: 'text' | 'images' | 'tensors';
-  readonly unit: 'tokens' | 'images' | 'samples';
+  readonly kind: 'text' | 'pairs' | 'images' | 'audio' | 'tensors';
+  readonly unit: 'tokens' | 'images' | 'clips' | 'samples';
   /** SHA-256 of contents and settings, for caches: equal keys give equal batches. */
   readonly key: string;
   readonly rule: string;
@@ -76,6 +119,12 @@ export interface Dataset {
    * also where the model takes a fixed size and the rest is filled up after the sequence.
    */
   feedsFor?(ids: Int32Array): Feeds;
+  /** Outputs that are scored where they are not the model's first: two towers have two. All of them by `cosine`. */
+  readonly outputs?: readonly string[];
+  /** Text with targets of masked tokens: the token that stands for them. */
+  readonly maskToken?: number;
+  /** Encoder–decoders. */
+  readonly writer?: Writer;
   /** Images: one image of a split, from its original bytes. */
   picture?(split: SplitName, index: number): Picture;
 }

@@ -31,16 +31,26 @@ export interface SortedFiles {
   readonly config?: NamedBlob;
   readonly tokenizer?: NamedBlob;
   readonly preprocessor?: NamedBlob;
+  /** generation_config.json */
+  readonly generation?: NamedBlob;
   /** Plain text and JSON lines. */
   readonly texts: readonly NamedBlob[];
   /** Picture files, and arrays (.npy) that are not labels: images, or tensors by input name. */
   readonly images: readonly NamedBlob[];
   /** Arrays (.npy) and tables (.csv, .tsv). */
   readonly labels: readonly NamedBlob[];
+  /** Recordings (.wav). */
+  readonly audios: readonly NamedBlob[];
   /** .zip of any of these, .npz of arrays. */
   readonly archives: readonly NamedBlob[];
-  /** Files that have no use (yet). */
+  /** safetensors files and their index: the same weights, for PyTorch. */
+  readonly checkpoints: readonly NamedBlob[];
+  /** What belongs to a model's folder and is not read here: kept to be given back beside the merged file. */
+  readonly companions: readonly NamedBlob[];
+  /** Names of files that have no use (yet). */
   readonly unused: readonly string[];
+  /** Those files: a model may keep its external data under any name. */
+  readonly others: readonly NamedBlob[];
 }
 
 export type FileKind =
@@ -49,14 +59,21 @@ export type FileKind =
   | 'config'
   | 'tokenizer'
   | 'preprocessor'
+  | 'generation'
   | 'text'
   | 'image'
   | 'label'
+  | 'audio'
   | 'archive'
+  | 'checkpoint'
+  | 'companion'
   /** What file managers leave behind. */
   | 'litter'
   | 'unused';
 
+/** Files of a model's folder that other libraries read: tokenizers in their older forms, chat templates, exports. */
+const COMPANION =
+  /^((tokenizer_config|special_tokens_map|added_tokens|vocab|chat_template|processor_config|quantize_config|quantization_config|ort_config)\.json|vocab\.txt|merges\.txt|chat_template\.jinja|tokenizer\.model|.*\.spm|(spiece|sentencepiece|sentencepiece\.bpe)\.model)$/;
 const PICTURE = /\.(png|jpe?g|jfif|webp|gif|bmp|avif)$/;
 
 /** What a file is for, by its name without folders. */
@@ -64,15 +81,19 @@ export function kindOf(fileName: string): FileKind {
   const name = fileName.toLowerCase();
   if (/^(\._.*|\.ds_store|thumbs\.db|desktop\.ini)$/.test(name)) return 'litter';
   if (name.endsWith('.onnx')) return 'model';
+  if (/\.safetensors(\.index\.json)?$/.test(name)) return 'checkpoint';
+  if (COMPANION.test(name)) return 'companion';
   if (/(_data|\.data|\.bin|\.weights|_data_\d+)$/.test(name)) return 'external';
   if (name === 'config.json') return 'config';
   if (name === 'tokenizer.json') return 'tokenizer';
   if (name === 'preprocessor_config.json') return 'preprocessor';
+  if (name === 'generation_config.json') return 'generation';
   if (name.endsWith('.npy')) return name.includes('label') ? 'label' : 'image';
   if (PICTURE.test(name)) return 'image';
   if (/\.(csv|tsv)$/.test(name)) return 'label';
+  if (/\.wave?$/.test(name)) return 'audio';
   if (/\.(zip|npz)$/.test(name)) return 'archive';
-  if (/\.(txt|md|text|jsonl|ndjson)$/.test(name)) return 'text';
+  if (/\.(txt|md|text|jsonl|ndjson|src|tgt)$/.test(name)) return 'text';
   return 'unused';
 }
 
@@ -84,26 +105,40 @@ export function sortFiles(files: readonly NamedBlob[]): SortedFiles {
     config: [],
     tokenizer: [],
     preprocessor: [],
+    generation: [],
     text: [],
     image: [],
     label: [],
+    audio: [],
     archive: [],
+    checkpoint: [],
+    companion: [],
     litter: [],
     unused: [],
   };
   for (const file of files) of[kindOf(file.name)].push(file);
-  const [config, tokenizer, preprocessor] = [of.config.at(-1), of.tokenizer.at(-1), of.preprocessor.at(-1)];
+  const [config, tokenizer, preprocessor, generation] = [
+    of.config.at(-1),
+    of.tokenizer.at(-1),
+    of.preprocessor.at(-1),
+    of.generation.at(-1),
+  ];
   return {
     models: of.model,
     externals: new Map(of.external.map((file) => [file.name, file])),
     ...(config && { config }),
     ...(tokenizer && { tokenizer }),
     ...(preprocessor && { preprocessor }),
+    ...(generation && { generation }),
     texts: of.text,
     images: of.image,
     labels: of.label,
+    audios: of.audio,
     archives: of.archive,
+    checkpoints: of.checkpoint,
+    companions: of.companion,
     unused: of.unused.map((file) => file.name),
+    others: of.unused,
   };
 }
 

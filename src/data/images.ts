@@ -11,6 +11,8 @@ import type { Batch, Dataset } from './dataset.ts';
 import type { ImageDecoder } from './decode.ts';
 import { digestOf } from './digest.ts';
 import { DataError } from './errors.ts';
+import { type Extras, NO_EXTRAS } from './extras.ts';
+import type { FeedPlan } from './feeds.ts';
 import {
   isPicture,
   type NamedBlob,
@@ -44,6 +46,15 @@ export interface ImageSources {
 
 const IMAGES_PER_BATCH = 50;
 
+/** What the model takes besides, and what it gives. */
+export interface ImageModel {
+  /** How all inputs are filled; where absent, there are only the images. */
+  readonly feeds?: FeedPlan;
+  readonly extras?: Extras;
+  /** The outputs are vectors of this width, or of an unknown one, instead of classes. */
+  readonly vectors?: { readonly width?: number };
+}
+
 /** Items with the split that their file or folder claims. */
 interface Placed {
   readonly split: SplitName | undefined;
@@ -53,7 +64,11 @@ interface Placed {
 /**
  * @throws DataError where an image, its label, or its size does not fit the model
  */
-export async function createImageDataset(sources: ImageSources, input: ImageInput): Promise<Dataset> {
+export async function createImageDataset(
+  sources: ImageSources,
+  input: ImageInput,
+  model: ImageModel = {},
+): Promise<Dataset> {
   const shape = shapeOf(input);
   const recipe = await readPreprocessor(sources.preprocessor);
   const arrays = await fromArrays(sources, input, shape, recipe);
@@ -65,7 +80,7 @@ export async function createImageDataset(sources: ImageSources, input: ImageInpu
     else unnamed.push(...items);
   }
   const all = [...unnamed, ...SPLITS.flatMap((s) => named[s] ?? [])];
-  const labelled = all.some((item) => item.label !== undefined);
+  const labelled = !model.vectors && all.some((item) => item.label !== undefined);
   if (labelled && all.some((item) => item.label === undefined)) {
     throw new DataError(
       'Some of the images have labels and others have none. Drop labels for all of them, or leave the others out.',
@@ -73,15 +88,23 @@ export async function createImageDataset(sources: ImageSources, input: ImageInpu
   }
   const { splits, rule } = splitItems(named, unnamed, 'images');
   const fixed = typeof input.dims[0] === 'number' ? input.dims[0] : undefined;
+  const counts = {
+    calibrate: splits.calibrate.length,
+    select: splits.select.length,
+    report: splits.report.length,
+  };
+  const extras = model.extras ?? NO_EXTRAS;
+  extras.check(counts);
+  const per = (most: number) => fixed ?? most;
   return {
     kind: 'images',
     unit: 'images',
-    key: await keyOf(splits, input, recipe, labelled),
+    key: await keyOf(splits, input, recipe, labelled, model),
     rule,
     notes: [
       ...(sources.preprocessor ? [] : [plainNote(pictures.resizedTo)]),
       ...pictures.notes,
-      ...(labelled
+      ...(labelled || model.vectors
         ? []
         : [
             `There are no labels, so a merged model is compared with the original’s outputs. ${pictures.placed.length > 0 ? 'Put the images in one folder a class, or drop a .csv with a file and its label a line,' : 'Drop labels as .npy'} to measure accuracy.`,
@@ -90,9 +113,27 @@ export async function createImageDataset(sources: ImageSources, input: ImageInpu
     labelled,
     itemsPerBatch: fixed ?? IMAGES_PER_BATCH,
     size: (split) => ({ items: splits[split].length, scored: splits[split].length }),
-    batches: (split, most) => Math.ceil(splits[split].length / most),
-    batch: (split, index, most) =>
-      makeBatch(splits[split].slice(index * most, (index + 1) * most), input, shape, recipe, labelled),
+    batches: (split, most) => Math.ceil(splits[split].length / per(most)),
+    batch(split, index, most) {
+      const from = index * per(most);
+      const chosen = splits[split].slice(from, from + per(most));
+      // A fixed batch is filled up with its last image, which then is not counted.
+      const items = fixed ?? chosen.length;
+      const rows = Array.from({ length: items }, (_, k) => Math.min(k, chosen.length - 1));
+      const filled = rows.map((k) => chosen[k]);
+      const { feeds, targets } = makeBatch(filled, input, shape, recipe, labelled, model);
+      const real = Uint8Array.from(rows, (_, k) => (k < chosen.length ? 1 : 0));
+      const at = { split, rows: rows.map((k) => from + k) };
+      return {
+        feeds: {
+          ...(model.feeds?.make({ items, made: feeds }) ?? feeds),
+          ...extras.feeds(items, counts, at),
+        },
+        items,
+        targets: items === chosen.length ? targets : { ...targets, real },
+        ...(items !== chosen.length && { padding: { items: real } }),
+      };
+    },
     picture(split, index) {
       const item = splits[split][index];
       if (!item) throw new RangeError(`The split ${split} has no image ${index}.`);
@@ -183,15 +224,17 @@ function keyOf(
   input: ImageInput,
   recipe: Recipe,
   labelled: boolean,
+  { feeds, extras }: ImageModel,
 ): Promise<string> {
   const items = SPLITS.flatMap((s) => splits[s]);
   const labels = Int32Array.from(items, (item) => item.label ?? -1);
-  return digestOf([...items.map((item) => item.source), labels], {
+  return digestOf([...items.map((item) => item.source), labels, ...(extras?.parts ?? [])], {
     kind: 'images',
     input: input.name,
     dims: input.dims.slice(1),
     recipe,
     labelled,
+    ...(extras && { extras: extras.settings, filled: feeds?.filled }),
     splits: SPLITS.map((s) => splits[s].length),
     // One entry a file would do, but items do not know their file: runs of equal layouts.
     layouts: runsOf(items.map((i) => `${i.layout},${i.source.byteLength}`)),
@@ -215,6 +258,7 @@ function makeBatch(
   shape: ImageShape,
   { rescale, mean, std }: Recipe,
   labelled: boolean,
+  { vectors }: ImageModel,
 ): Batch {
   const { channels, height, width } = items[0].pixels();
   const plane = height * width;
@@ -245,6 +289,6 @@ function makeBatch(
     items: items.length,
     targets: labelled
       ? { kind: 'class', labels: Int32Array.from(items, (i) => i.label!) }
-      : { kind: 'none', items: items.length },
+      : { kind: 'none', items: items.length, ...(vectors?.width !== undefined && { width: vectors.width }) },
   };
 }

@@ -10,27 +10,23 @@
  */
 
 import type { HostTensor } from '../runtime/session.ts';
-import { DataType, dataTypeName } from '../tensor/dtype.ts';
-import { toHalf } from '../tensor/half.ts';
+import { dataTypeName } from '../tensor/dtype.ts';
 import { formatShape } from '../tensor/shape.ts';
 import type { Batch, Dataset, Feeds } from './dataset.ts';
 import { digestOf } from './digest.ts';
+import { canFeed, isWhole, tensorOf, type Values } from './elements.ts';
 import { DataError } from './errors.ts';
+import type { TensorInput } from './feeds.ts';
 import { type NamedBlob, SPLITS, type SplitName, splitOf } from './files.ts';
 import { type NpyArray, parseNpy } from './npy.ts';
 import { splitItems } from './split.ts';
 
-export interface TensorInput {
-  readonly name: string;
-  readonly elemType: number;
-  /** Number = fixed; null or a name where free. Absent where the graph records no shape. */
-  readonly dims?: readonly (number | string | null)[];
-}
+export type { TensorInput } from './feeds.ts';
 
 const SAMPLES_PER_BATCH = 8;
 
 /** The input that a file is for, and the split that it claims, by its name. */
-function placeOf<T extends { readonly name: string }>(
+export function placeOf<T extends { readonly name: string }>(
   fileName: string,
   inputs: readonly T[],
 ): { input: T; split?: SplitName } | undefined {
@@ -248,32 +244,12 @@ function countOf(slots: readonly Slot[]): number {
   return slots.find((s) => !s.shared)!.array.shape[0];
 }
 
-type Values = ArrayLike<number | bigint>;
-
-/** What can be fed from a file: whether it takes whole numbers only, and how it is made. */
-const MAKERS: Readonly<
-  Record<number, { type: HostTensor['type']; whole?: true; make(v: Values): HostTensor['data'] }>
-> = {
-  [DataType.float]: { type: 'float32', make: (v) => Float32Array.from(v, Number) },
-  [DataType.double]: { type: 'float64', make: (v) => Float64Array.from(v, Number) },
-  [DataType.float16]: { type: 'float16', make: (v) => Uint16Array.from(v, (x) => toHalf(Number(x))) },
-  [DataType.int64]: {
-    type: 'int64',
-    whole: true,
-    make: (v) => BigInt64Array.from(v as ArrayLike<number>, (x) => BigInt(x)),
-  },
-  [DataType.int32]: { type: 'int32', whole: true, make: (v) => Int32Array.from(v, Number) },
-  [DataType.uint8]: { type: 'uint8', whole: true, make: (v) => Uint8Array.from(v, Number) },
-  [DataType.bool]: { type: 'bool', make: (v) => Uint8Array.from(v, (x) => (Number(x) === 0 ? 0 : 1)) },
-};
-
-function checkType({ dtype }: NpyArray, file: string, input: TensorInput): void {
+export function checkType({ dtype }: NpyArray, file: string, input: TensorInput): void {
   const type = dataTypeName(input.elemType) ?? `type ${input.elemType}`;
-  const target = MAKERS[input.elemType];
-  if (!target) {
+  if (!canFeed(input.elemType)) {
     throw new DataError(`The input “${input.name}” is of type ${type}, which cannot be fed from a file yet.`);
   }
-  if (target.whole && dtype.includes('f')) {
+  if (isWhole(input.elemType) && dtype.includes('f')) {
     throw new DataError(
       `“${file}” holds ${dtype}, but the input “${input.name}” takes whole numbers (${type}). Save array.astype("${type}").`,
     );
@@ -292,8 +268,7 @@ function makeBatch(
     const from = index * size;
     const values = shared ? array.data : array.data.subarray(from, from + samples.length * size);
     const dims = shared ? array.shape : [samples.length, ...array.shape.slice(1)];
-    const { type, make } = MAKERS[input.elemType];
-    feeds[input.name] = { type, dims, data: make(values as Values) };
+    feeds[input.name] = tensorOf(input.elemType, dims, values as Values);
     input.dims?.forEach((dim, axis) => {
       if (typeof dim === 'string') sizes.set(dim, dims[axis]);
     });

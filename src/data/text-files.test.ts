@@ -181,19 +181,30 @@ describe('dropped files', () => {
       'all.npz',
       '.DS_Store',
       'vocab.json',
+      'vocab.txt',
+      'merges.txt',
+      'source.spm',
       'm.safetensors',
+      'm.safetensors.index.json',
+      'generation_config.json',
+      'clip.wav',
+      'model.onnx.data.0',
     ];
-    const { models, externals, texts, images, labels, archives, unused, ...single } = sortFiles(
+    const { models, externals, texts, images, labels, archives, unused, ...rest } = sortFiles(
       names.map((n) => named(n)),
     );
+    const { audios, checkpoints, companions, others, ...single } = rest;
     const of = (files: readonly NamedBlob[]) => files.map((f) => f.name);
     expect([of(models), [...externals.keys()]]).toEqual([['m.onnx'], ['m.onnx_data']]);
-    expect(Object.keys(single)).toEqual(['config', 'tokenizer', 'preprocessor']);
+    expect(Object.keys(single)).toEqual(['config', 'tokenizer', 'preprocessor', 'generation']);
     expect(of(texts)).toEqual(['a.TXT', 'b.jsonl']);
     expect(of(images)).toEqual(['c.PNG', 'd.jpeg', 'x_images.npy']);
     expect(of(labels)).toEqual(['x_labels.npy', 'labels.csv']);
     expect(of(archives)).toEqual(['all.zip', 'all.npz']);
-    expect(unused).toEqual(['vocab.json', 'm.safetensors']);
+    expect(of(audios)).toEqual(['clip.wav']);
+    expect(of(companions)).toEqual(['vocab.json', 'vocab.txt', 'merges.txt', 'source.spm']);
+    expect(of(checkpoints)).toEqual(['m.safetensors', 'm.safetensors.index.json']);
+    expect([unused, of(others)]).toEqual([['model.onnx.data.0'], ['model.onnx.data.0']]);
   });
 
   test('have the path that the browser tells', () => {

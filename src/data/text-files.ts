@@ -21,7 +21,8 @@ export async function readText(file: NamedBlob): Promise<PlainText> {
   return /\.(jsonl|ndjson)$/i.test(file.name) ? joinRecords(plain, file.name) : plain;
 }
 
-function decodeText(bytes: Uint8Array, name: string): PlainText {
+/** Bytes as text, whatever their encoding. @throws DataError for what is no text */
+export function decodeText(bytes: Uint8Array, name: string): PlainText {
   if (bytes[0] === 0xff && bytes[1] === 0xfe)
     return { text: new TextDecoder('utf-16le').decode(bytes), notes: [] };
   if (bytes[0] === 0xfe && bytes[1] === 0xff)
@@ -67,7 +68,8 @@ function joinRecords({ text, notes }: PlainText, name: string): PlainText {
   };
 }
 
-function parseRecord(row: string, line: number, name: string): Record<string, unknown> {
+/** One line of JSON. @throws DataError for what is no object */
+export function parseRecord(row: string, line: number, name: string): Record<string, unknown> {
   let record: unknown;
   try {
     record = JSON.parse(row);

@@ -2,18 +2,24 @@
  * Text as windows of token ids: chunks for statistics and the paper's perplexity, strided windows on demand.
  *
  * A last chunk of at least two tokens is kept, shorter, in a batch of its own: no padding. A model that takes exactly
- * contextLength tokens gets whole windows only, so that no padding is ever measured or scored.
+ * contextLength tokens gets whole windows only, so that no padding is ever measured or scored; for one that takes
+ * several at once, a batch is filled up with its last item, which then is not counted.
  *
- * Known limits: a model with a fixed batch of more than one cannot be fed the rest of a split.
+ * Models that only encode get each chunk between the special tokens of their tokenizer: a masked language model with
+ * some tokens hidden (masking.ts), others as it is, without targets.
  */
-import type { HostTensor } from '../runtime/session.ts';
-import type { Batch, Dataset, Feeds } from './dataset.ts';
+import { DataType } from '../tensor/dtype.ts';
+import { createSeeded } from '../tensor/seeded.ts';
+import type { Batch, Dataset, Feeds, Targets } from './dataset.ts';
 import { digestOf } from './digest.ts';
 import { DataError } from './errors.ts';
+import { type Extras, NO_EXTRAS } from './extras.ts';
+import { type FeedPlan, planFeeds } from './feeds.ts';
 import { type NamedBlob, SPLITS, type SplitName, splitOf } from './files.ts';
+import { hideTokens, MASKED_SHARE } from './masking.ts';
 import { splitItems } from './split.ts';
 import { readText } from './text-files.ts';
-import { loadTokenizer } from './tokenizer.ts';
+import { loadTokenizer, type TextCodec } from './tokenizer.ts';
 import {
   chunkWindow,
   cutChunks,
@@ -30,6 +36,15 @@ export interface TextOptions {
   readonly contextSource: string;
   /** Names of the model's inputs that text can fill. */
   readonly inputs: readonly string[];
+  /** How they are filled; where absent, as int64 [batch, length]. */
+  readonly feeds?: FeedPlan;
+  /** Inputs that were given beside the text. */
+  readonly extras?: Extras;
+  /** What the model does with text; predicting the next token where absent. */
+  readonly style?: TextStyle;
+  /** For `encode`: the scored output has one row an item, and its rows' width where known. */
+  readonly pooled?: boolean;
+  readonly width?: number;
   /** Size of the model's token table, where known: larger ids are refused. */
   readonly vocabulary?: number;
   /** Sequences that the model takes at once, where its graph fixes that. */
@@ -38,13 +53,9 @@ export interface TextOptions {
   readonly fixedLength?: boolean;
 }
 
-/** Model inputs that a text dataset can fill. */
-export const TEXT_INPUTS: readonly string[] = [
-  'input_ids',
-  'attention_mask',
-  'position_ids',
-  'token_type_ids',
-];
+/** Predicts the next token, hidden tokens, or gives vectors (or classes) that can only be compared. */
+export type TextStyle = 'next-token' | 'masked' | 'encode';
+
 const CHUNKS_PER_BATCH = 8;
 
 type BySplit<T> = Readonly<Record<SplitName, readonly T[]>>;
@@ -58,8 +69,16 @@ export async function createTextDataset(
   tokenizerFile: NamedBlob,
   options: TextOptions,
 ): Promise<Dataset> {
-  const { contextLength, inputs, fixedBatch = 1, fixedLength = false } = options;
+  const { contextLength, inputs, fixedBatch, fixedLength = false, style = 'next-token' } = options;
   const codec = await loadTokenizer(tokenizerFile, options.vocabulary);
+  const plan = options.feeds ?? planFeeds(inputs.map(plainInput), ['tokens']);
+  const around = style === 'next-token' ? NOTHING : codec.around;
+  const chunkLength = contextLength - around.before.length - around.after.length;
+  if (chunkLength < 2) {
+    throw new DataError(
+      `The model takes ${contextLength} tokens, of which this tokenizer’s special ones leave ${Math.max(0, chunkLength)} for text. Drop the tokenizer.json that belongs to this model, or give a longer context length.`,
+    );
+  }
   const named: Partial<Record<SplitName, Span[]>> = {};
   const unnamed: Span[] = [];
   const told: string[] = [];
@@ -70,8 +89,8 @@ export async function createTextDataset(
     const { text, notes } = await readText(file);
     told.push(...notes);
     const ids = await codec.encodeLong(text, `“${file.name}”`);
-    const chunks = cutChunks(ids, contextLength).filter(
-      ({ start, end }) => !fixedLength || end - start === contextLength,
+    const chunks = cutChunks(ids, chunkLength).filter(
+      ({ start, end }) => !fixedLength || end - start === chunkLength,
     );
     longest = Math.max(longest, ids.length);
     cut += chunks.length;
@@ -83,18 +102,35 @@ export async function createTextDataset(
       `The model takes exactly ${contextLength} tokens, and the longest text has ${longest}: padding would be measured too, so shorter texts are not fed. Add longer texts, or join them in one file.`,
     );
   }
-  const { splits, rule } = splitItems(named, unnamed, `chunks of ${contextLength} tokens`);
+  const { splits, rule } = splitItems(named, unnamed, `chunks of ${chunkLength} tokens`);
   const spans = mapSplits(splits, joinChunks);
+  const extras = options.extras ?? NO_EXTRAS;
   const key = await digestOf(
-    SPLITS.flatMap((s) => spans[s].map(({ text, start, end }) => text.subarray(start, end))),
+    [
+      ...SPLITS.flatMap((s) => spans[s].map(({ text, start, end }) => text.subarray(start, end))),
+      ...extras.parts,
+    ],
     {
       kind: 'text',
       contextLength,
       fixedLength,
       inputs,
       lengths: SPLITS.map((s) => spans[s].map(({ start, end }) => end - start)),
+      ...(style !== 'next-token' && { style, around, mask: codec.mask ?? null, pooled: options.pooled }),
+      ...(extras !== NO_EXTRAS && { extras: extras.settings }),
+      ...(fixedBatch !== undefined && { fixedBatch }),
     },
   );
+  const feeding: Feeding = {
+    plan,
+    extras,
+    ...(fixedBatch !== undefined && { fixedBatch }),
+    ...(options.pooled && { pooled: true }),
+    ...(options.width !== undefined && { width: options.width }),
+  };
+  const chunkWindows = mapSplits(splits, (c) => c.map(chunkWindow));
+  const items = wrap(chunkWindows, style, codec);
+  extras.check(mapCounts(items));
 
   // The last one asked for: scoring asks again for each variant.
   let lastStrided: Dataset | undefined;
@@ -107,15 +143,23 @@ export async function createTextDataset(
       ...(fixedLength
         ? [`The model takes exactly ${contextLength} tokens: a shorter rest of a text is left out.`]
         : []),
+      ...styleNotes(style, codec),
     ],
     contextLength,
     contextSource: options.contextSource,
-    labelled: true,
-    itemsPerBatch: options.fixedBatch ?? CHUNKS_PER_BATCH,
-    encode: (text: string) => codec.encode(text, 'The text'),
+    labelled: style === 'next-token' || (style === 'masked' && codec.mask !== undefined),
+    itemsPerBatch: fixedBatch ?? CHUNKS_PER_BATCH,
     decode: codec.decode,
-    feedsFor: (ids: Int32Array) =>
-      feedsOf(oneSequence(ids, contextLength, fixedBatch, fixedLength), ids.length, inputs),
+  } as const;
+  const chunks = accessTo(items, feeding);
+  if (style !== 'next-token') {
+    const mask = style === 'masked' ? codec.mask : undefined;
+    return { ...common, key, ...chunks, ...(mask !== undefined && { maskToken: mask }) };
+  }
+  const causal = {
+    ...common,
+    encode: (text: string) => codec.encode(text, 'The text'),
+    feedsFor: (ids: Int32Array) => oneSequence(ids, contextLength, fixedLength, feeding, mapCounts(items)),
     strided(stride: number): Dataset {
       if (!Number.isInteger(stride) || stride < 1 || stride > contextLength) {
         throw new DataError(
@@ -129,17 +173,68 @@ export async function createTextDataset(
           .flatMap((span) => stridedWindows(span, contextLength, stride))
           .filter(({ ids }) => !fixedLength || ids.length === contextLength),
       );
-      lastStrided = { ...common, key: stridedKey, ...accessTo(windows, inputs) };
+      lastStrided = { ...causal, key: stridedKey, ...accessTo(wrap(windows, style, codec), feeding) };
       return lastStrided;
     },
   } as const;
+  return { ...causal, key, ...chunks };
+}
+
+const NOTHING: TextCodec['around'] = { before: [], after: [] };
+const plainInput = (name: string) => ({ name, elemType: DataType.int64, dims: ['batch', 'length'] });
+
+function styleNotes(style: TextStyle, { mask }: TextCodec): string[] {
+  if (style === 'masked' && mask === undefined)
+    return [
+      'This tokenizer has no mask token, so nothing can be hidden from the model: a merged one is compared with the original’s outputs.',
+    ];
+  if (style === 'masked')
+    return [
+      `${Math.round(MASKED_SHARE * 100)} % of the tokens, drawn with a fixed seed, are hidden behind the mask token; those are scored.`,
+    ];
+  return style === 'encode'
+    ? ['Nothing is known of right answers, so a merged model is compared with the original’s outputs.']
+    : [];
+}
+
+/** A window as it is fed. */
+interface Item extends TokenWindow {
+  /** In its split, as the files give it. */
+  readonly index: number;
+  /** What the model is to find at each position; −1 where nothing was hidden. */
+  readonly truth?: Int32Array;
+}
+
+/** Puts special tokens around chunks, and hides some tokens. */
+function wrap(windows: BySplit<TokenWindow>, style: TextStyle, { around, mask }: TextCodec): BySplit<Item> {
+  const random = createSeeded(MASK_SEED);
+  return mapSplits(windows, (of) =>
+    of.map((window, index): Item => {
+      if (style === 'next-token') return { ...window, index };
+      const { before, after } = around;
+      const ids = Int32Array.from([...before, ...window.ids, ...after]);
+      if (style !== 'masked' || mask === undefined) return { ids, from: 0, index };
+      return { from: 0, index, ...hideTokens(ids, [before.length, ids.length - after.length], mask, random) };
+    }),
+  );
+}
+
+const MASK_SEED = 1;
+
+/** How batches are fed. */
+interface Feeding {
+  readonly plan: FeedPlan;
+  readonly extras: Extras;
+  readonly fixedBatch?: number;
+  readonly pooled?: boolean;
+  readonly width?: number;
+}
+
+function mapCounts(items: BySplit<unknown>): Record<SplitName, number> {
   return {
-    ...common,
-    key,
-    ...accessTo(
-      mapSplits(splits, (chunks) => chunks.map(chunkWindow)),
-      inputs,
-    ),
+    calibrate: items.calibrate.length,
+    select: items.select.length,
+    report: items.report.length,
   };
 }
 
@@ -152,22 +247,26 @@ function mapSplits<A, B>(of: BySplit<A>, change: (items: readonly A[]) => readon
 }
 
 /** The part of a dataset that differs between chunks and strided windows. */
-function accessTo(
-  windows: BySplit<TokenWindow>,
-  inputs: readonly string[],
-): Pick<Dataset, 'size' | 'batches' | 'batch'> {
-  const grouped = mapSplits(windows, groupByLength);
+function accessTo(items: BySplit<Item>, feeding: Feeding): Pick<Dataset, 'size' | 'batches' | 'batch'> {
+  const grouped = mapSplits(items, groupByLength) as BySplit<Item[]>;
+  const per = (most: number) => feeding.fixedBatch ?? most;
+  const counts = mapCounts(items);
+  const scoredOf = ({ ids, from, truth }: Item) =>
+    truth ? truth.reduce((n, id) => n + (id >= 0 ? 1 : 0), 0) : feeding.pooled ? 1 : ids.length - from;
   return {
     size: (split) => ({
-      items: windows[split].reduce((n, { ids }) => n + ids.length, 0),
-      scored: windows[split].reduce((n, { ids, from }) => n + ids.length - from, 0),
+      items: items[split].reduce((n, { ids }) => n + ids.length, 0),
+      scored: items[split].reduce((n, item) => n + scoredOf(item), 0),
     }),
-    batches: (split, most) => grouped[split].reduce((n, g) => n + Math.ceil(g.length / most), 0),
+    batches: (split, most) => grouped[split].reduce((n, g) => n + Math.ceil(g.length / per(most)), 0),
     batch(split, index, most) {
       let left = index;
       for (const group of grouped[split]) {
-        const count = Math.ceil(group.length / most);
-        if (left < count) return makeBatch(group.slice(left * most, (left + 1) * most), inputs);
+        const count = Math.ceil(group.length / per(most));
+        if (left < count) {
+          const chosen = group.slice(left * per(most), (left + 1) * per(most));
+          return makeBatch(chosen, feeding, split, counts);
+        }
         left -= count;
       }
       throw new RangeError(`The split ${split} has no batch ${index}.`);
@@ -175,53 +274,63 @@ function accessTo(
   };
 }
 
-interface Sequences {
-  /** [items × length] */
-  readonly ids: Int32Array;
-  readonly items: number;
-  readonly length: number;
-}
-
-function makeBatch(windows: readonly TokenWindow[], inputs: readonly string[]): Batch {
-  const items = windows.length;
-  const { length } = windows[0].ids;
-  const ids = new Int32Array(items * length);
-  windows.forEach((window, i) => {
-    ids.set(window.ids, i * length);
-  });
-  const from = Int32Array.from(windows, (w) => w.from);
+function makeBatch(
+  chosen: readonly Item[],
+  { plan, extras, fixedBatch, pooled, width }: Feeding,
+  split: SplitName,
+  counts: Readonly<Record<SplitName, number>>,
+): Batch {
+  const items = fixedBatch ?? chosen.length;
+  const filled = Array.from({ length: items }, (_, k) => chosen[Math.min(k, chosen.length - 1)]);
+  const { length } = chosen[0].ids;
+  const ids = joined(filled.map((item) => item.ids));
+  const [{ from, truth }] = chosen;
+  const isFull = items === chosen.length;
+  const counted = Uint8Array.from(filled, (_, k) => (k < chosen.length ? 1 : 0));
+  const targets = ((): Targets => {
+    if (truth) {
+      const hidden = joined(filled.map((item) => item.truth!));
+      return { kind: 'token', ids: hidden.fill(-1, chosen.length * length), items, length };
+    }
+    if (from === 0)
+      return { kind: 'none', items: pooled ? items : items * length, ...(width !== undefined && { width }) };
+    const firsts = Int32Array.from(filled, (item, k) => (k < chosen.length ? item.from : length));
+    return { kind: 'next-token', ids, items, length, from: firsts };
+  })();
   return {
-    feeds: feedsOf({ ids, items, length }, length, inputs),
+    feeds: {
+      ...plan.make({ items, tokens: { ids, length } }),
+      ...extras.feeds(items, counts, { split, rows: filled.map((item) => item.index) }),
+    },
     items,
-    targets: { kind: 'next-token', ids, items, length, from },
+    targets: isFull ? targets : { ...targets, real: counted },
+    ...(!isFull && { padding: { items: counted } }),
   };
 }
 
+function joined(rows: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(rows.length * rows[0].length);
+  rows.forEach((row, i) => {
+    all.set(row, i * row.length);
+  });
+  return all;
+}
+
 /** One sequence as the model takes it: repeated over a fixed batch, and filled up with id 0 to a fixed length. */
-function oneSequence(ids: Int32Array, most: number, items: number, fixedLength: boolean): Sequences {
+function oneSequence(
+  ids: Int32Array,
+  most: number,
+  fixedLength: boolean,
+  { plan, extras, fixedBatch: items = 1 }: Feeding,
+  counts: Readonly<Record<SplitName, number>>,
+): Feeds {
   if (ids.length < 1 || ids.length > most) {
     throw new RangeError(`A sequence of ${ids.length} tokens does not fit: 1 to ${most} can be fed.`);
   }
   const length = fixedLength ? most : ids.length;
-  const all = new Int32Array(items * length);
-  for (let i = 0; i < items; i++) all.set(ids, i * length);
-  return { ids: all, items, length };
-}
-
-/** @param real tokens of each sequence that are text; the mask is 0 after them */
-function feedsOf({ ids, items, length }: Sequences, real: number, inputs: readonly string[]): Feeds {
-  const int64 = (value: (k: number) => number): HostTensor => ({
-    type: 'int64',
-    dims: [items, length],
-    data: BigInt64Array.from(ids, (_, k) => BigInt(value(k))),
-  });
-  const makers: Record<string, () => HostTensor> = {
-    input_ids: () => int64((k) => ids[k]),
-    attention_mask: () => int64((k) => (k % length < real ? 1 : 0)),
-    position_ids: () => int64((k) => k % length),
-    token_type_ids: () => int64(() => 0),
-  };
-  const feeds: Record<string, HostTensor> = {};
-  for (const name of inputs) if (makers[name]) feeds[name] = makers[name]();
-  return feeds;
+  const one = new Int32Array(length);
+  one.set(ids);
+  const all = joined(Array.from({ length: items }, () => one));
+  const real = Uint8Array.from(all, (_, k) => (k % length < ids.length ? 1 : 0));
+  return { ...plan.make({ items, tokens: { ids: all, length, real } }), ...extras.feeds(items, counts) };
 }

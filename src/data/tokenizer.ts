@@ -1,7 +1,8 @@
 /**
  * Text to token ids and back, by the model's own tokenizer.json.
  *
- * No special token is added: the metrics of the method are on plain text, and generation begins as they do.
+ * Causal models get no special token: the metrics of the method are on plain text, and generation begins as they do.
+ * Encoders get those of the tokenizer's post-processor, which stand around a text and are found by encoding a letter.
  *
  * Long texts are encoded piece by piece (pieces.ts), with time for other things between the pieces.
  */
@@ -15,6 +16,12 @@ export interface TextCodec {
   /** The same for a text of any length; a piece's length is for tests. */
   encodeLong(text: string, what: string, pieceLength?: number): Promise<Int32Array>;
   decode(ids: ArrayLike<number>): string;
+  /** What the post-processor puts before and after one text. */
+  readonly around: { readonly before: readonly number[]; readonly after: readonly number[] };
+  /** The token that stands for a hidden one, where there is one. */
+  readonly mask?: number;
+  /** The id of a token as it is spelled; undefined where the tokenizer has none. */
+  idOf(token: string): number | undefined;
 }
 
 /**
@@ -38,7 +45,11 @@ export async function loadTokenizer(file: NamedBlob, vocabulary: number | undefi
     if (bad >= 0) throw new DataError(refusal(what, before + bad, tokens[bad], ids[bad], vocabulary));
     return Int32Array.from(ids as readonly number[]);
   };
+  const mask = maskOf([...tokenizer.get_added_tokens_decoder().entries()]);
   return {
+    around: aroundOf((special) => tokenizer.encode('a', { add_special_tokens: special }).ids),
+    ...(mask !== undefined && { mask }),
+    idOf: (token) => tokenizer.token_to_id(token),
     encode: (text, what) => encode(text, what),
     async encodeLong(text, what, pieceLength) {
       const parts: Int32Array[] = [];
@@ -67,6 +78,25 @@ export async function loadTokenizer(file: NamedBlob, vocabulary: number | undefi
       });
     },
   };
+}
+
+function aroundOf(encode: (special: boolean) => readonly number[]): TextCodec['around'] {
+  try {
+    const [plain, whole] = [encode(false), encode(true)];
+    const extra = whole.length - plain.length;
+    for (let at = 0; at <= extra; at++) {
+      if (plain.every((id, k) => whole[at + k] === id))
+        return { before: whole.slice(0, at), after: whole.slice(at + plain.length) };
+    }
+  } catch {
+    // A tokenizer that does not know the letter adds nothing that could be told.
+  }
+  return { before: [], after: [] };
+}
+
+/** The mask among the added tokens: [MASK], <mask>, <|mask|>. */
+function maskOf(added: readonly (readonly [number, { readonly content: string }])[]): number | undefined {
+  return added.find(([, { content }]) => /^[[<]\|?mask\|?[\]>]$/i.test(content))?.[0];
 }
 
 async function readTokenizer(file: NamedBlob) {

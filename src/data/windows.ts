@@ -64,8 +64,8 @@ export function stridedWindows(span: Span, length: number, stride: number): Toke
 }
 
 /** Runs of windows of equal length, in order: a batch needs one length. */
-export function groupByLength(windows: readonly TokenWindow[]): TokenWindow[][] {
-  const groups: TokenWindow[][] = [];
+export function groupByLength<T extends Pick<TokenWindow, 'ids'>>(windows: readonly T[]): T[][] {
+  const groups: T[][] = [];
   for (const window of windows) {
     const last = groups.at(-1);
     if (last && last[0].ids.length === window.ids.length) last.push(window);

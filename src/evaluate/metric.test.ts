@@ -165,3 +165,57 @@ describe('comparison', () => {
     expect(needsOriginal('kl') && needsOriginal('agreement') && !needsOriginal('accuracy')).toBe(true);
   });
 });
+
+describe('the angle between output vectors', () => {
+  test('is 0 for the same direction, 1 for a right angle, 2 for the opposite', () => {
+    const a = Float32Array.of(1, 0, 3, 4, 1, 1, 0, 0, 0, 0);
+    const b = Float32Array.of(0, 2, 6, 8, -2, -2, 1, 0, 0, 0);
+    const items = scoreBatch('cosine', b, { kind: 'none', items: 5 }, a);
+    [1, 0, 2, 1, 0].forEach((wanted, k) => {
+      expect(items[k]).toBeCloseTo(wanted, 6);
+    });
+    expect(scoreOfItself('cosine', 2)).toEqual(combine([Float32Array.of(0, 0)], 'cosine'));
+    expect(needsOriginal('cosine') && !higherIsBetter('cosine')).toBe(true);
+    expect(damage(scoreOfItself('cosine', 1), combine([Float32Array.of(0.25)], 'cosine'))).toBe(0.25);
+  });
+
+  test('is taken over rows of a known width', () => {
+    const of = (width: number) =>
+      scoreBatch(
+        'cosine',
+        Float32Array.of(1, 1, 1, 1),
+        { kind: 'none', items: 1, width },
+        Float32Array.of(1, 1, 1, 1),
+      );
+    expect([of(4).length, of(2).length, of(1).length]).toEqual([1, 2, 4]);
+    expect(() => of(3)).toThrow('do not fit');
+  });
+});
+
+describe('rows that are not real', () => {
+  const z = Float32Array.of(0, 9, 9, 0, 0, 9, 9, 0);
+  const shifted = z.map((v, k) => (k < 4 ? v : -v));
+
+  test('are not scored against tokens, nor compared', () => {
+    const targets: Targets = {
+      kind: 'token',
+      ids: Int32Array.of(1, -1, 1, -1),
+      items: 2,
+      length: 2,
+      real: Uint8Array.of(1, 0, 1, 0),
+    };
+    expect([...scoreBatch('token-accuracy', z, targets)]).toEqual([1, 1]);
+    expect([...scoreBatch('agreement', shifted, targets, z)]).toEqual([1, 0]);
+    expect(scoreBatch('kl', z, { ...targets, real: Uint8Array.of(1, 0) }, z)).toHaveLength(2);
+    expect(() => scoreBatch('kl', z, { ...targets, real: new Uint8Array(3) }, z)).toThrow('A mask of 3');
+  });
+
+  test('are not counted among classes', () => {
+    const targets: Targets = {
+      kind: 'class',
+      labels: Int32Array.of(1, 1, 1, 1),
+      real: Uint8Array.of(1, 1, 1, 0),
+    };
+    expect([...scoreBatch('accuracy', z, targets)]).toEqual([1, 0, 1]);
+  });
+});

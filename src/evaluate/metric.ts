@@ -7,16 +7,25 @@
  *   the dataset's windows and in the positions that its targets score;
  * - `token-accuracy`, `accuracy`: 1 where the largest logit is the target's;
  * - `kl`: KL(original ‖ model) = Σ p (log p − log q) in nats, over all positions (or images), without targets;
- * - `agreement`: 1 where the original and the model have the same largest logit.
+ * - `agreement`: 1 where the original and the model have the same largest logit;
+ * - `cosine`: 1 − cosine of the original's and the model's output vectors, for outputs that are no scores.
+ * Rows that are padding are left out, and of tokens those that are not asked for.
  * Logits are f32; log-softmax is taken in f64 after subtracting the maximum. Of equal logits the lowest id wins.
  *
  * Known limits: outputs are taken as logits, not as probabilities; neighbouring tokens are counted as independent in
  * the standard error, which therefore is somewhat small for text.
  */
 import type { Targets } from '../data/dataset.ts';
-import { argmax, divergence, logSumExp } from './softmax.ts';
+import { argmax, cosineDistance, divergence, logSumExp } from './softmax.ts';
 
-export type Metric = 'perplexity' | 'strided-perplexity' | 'token-accuracy' | 'accuracy' | 'kl' | 'agreement';
+export type Metric =
+  | 'perplexity'
+  | 'strided-perplexity'
+  | 'token-accuracy'
+  | 'accuracy'
+  | 'kl'
+  | 'agreement'
+  | 'cosine';
 
 export interface Scored {
   readonly metric: Metric;
@@ -29,7 +38,7 @@ export interface Scored {
 
 /** Whether the metric compares a model's outputs with the original's, which then must be given. */
 export function needsOriginal(metric: Metric): boolean {
-  return metric === 'kl' || metric === 'agreement';
+  return metric === 'kl' || metric === 'agreement' || metric === 'cosine';
 }
 
 export function higherIsBetter(metric: Metric): boolean {
@@ -39,7 +48,7 @@ export function higherIsBetter(metric: Metric): boolean {
 /**
  * One value a scored item, in order of items and positions.
  * @param logits row-major [items × length × vocabulary] for next-token targets, else [items × classes]
- * @param original the original's logits on the same feeds, for `kl` and `agreement`
+ * @param original the original's logits on the same feeds, for `kl`, `agreement` and `cosine`
  * @throws RangeError where logits and targets have other shapes, or the metric does not fit the targets
  */
 export function scoreBatch(
@@ -48,9 +57,9 @@ export function scoreBatch(
   targets: Targets,
   original?: Float32Array,
 ): Float32Array {
-  const rows = rowsOf(targets);
+  const rows = rowsOf(targets, logits.length);
   const width = logits.length / rows;
-  if (!Number.isInteger(width) || width < 1) {
+  if (!Number.isInteger(rows) || !Number.isInteger(width) || width < 1) {
     throw new RangeError(`${logits.length} logits do not fit ${describe(targets)}.`);
   }
   if (needsOriginal(metric)) {
@@ -60,17 +69,17 @@ export function scoreBatch(
         `The original gave ${original.length} logits and the model ${logits.length}; they cannot be compared.`,
       );
     }
-    const compare =
-      metric === 'kl'
-        ? (from: number) => divergence(original, logits, from, width)
-        : (from: number) => (argmax(original, from, width) === argmax(logits, from, width) ? 1 : 0);
-    return Float32Array.from({ length: rows }, (_, row) => compare(row * width));
+    return Float32Array.from(realRows(targets, rows), (row) =>
+      compareRow(metric, original, logits, row * width, width),
+    );
   }
   if (metric === 'accuracy') {
     if (targets.kind !== 'class') throw new RangeError('Accuracy needs a label for each image.');
-    return Float32Array.from(targets.labels, (label, i) => hit(logits, i * width, width, label));
+    const { labels } = targets;
+    return Float32Array.from(realRows(targets, rows), (i) => hit(logits, i * width, width, labels[i]));
   }
-  if (targets.kind !== 'next-token') throw new RangeError(`The metric ${metric} needs text.`);
+  if (targets.kind !== 'next-token' && targets.kind !== 'token')
+    throw new RangeError(`The metric ${metric} needs text.`);
   const value =
     metric === 'token-accuracy'
       ? hit
@@ -93,8 +102,8 @@ export function combine(batches: readonly Float32Array[], metric: Metric): Score
 }
 
 /** The score of the original where the metric compares with it: no divergence, full agreement. */
-export function scoreOfItself(metric: 'kl' | 'agreement', samples: number): Scored {
-  const value = metric === 'kl' ? 0 : 1;
+export function scoreOfItself(metric: 'kl' | 'agreement' | 'cosine', samples: number): Scored {
+  const value = metric === 'agreement' ? 1 : 0;
   return { metric, value, samples, items: new Float32Array(samples).fill(value) };
 }
 
@@ -150,23 +159,53 @@ function hit(logits: Float32Array, from: number, count: number, id: number): num
   return argmax(logits, from, count) === id ? 1 : 0;
 }
 
+function compareRow(
+  metric: Metric,
+  original: Float32Array,
+  model: Float32Array,
+  from: number,
+  width: number,
+): number {
+  if (metric === 'kl') return divergence(original, model, from, width);
+  if (metric === 'cosine') return cosineDistance(original, model, from, width);
+  return argmax(original, from, width) === argmax(model, from, width) ? 1 : 0;
+}
+
+/** Rows that are not padding. */
+function realRows(targets: Targets, rows: number): number[] {
+  const { real } = targets;
+  if (real && rows % real.length !== 0)
+    throw new RangeError(`A mask of ${real.length} does not fit ${rows} rows.`);
+  const each = real ? rows / real.length : rows;
+  return Array.from({ length: rows }, (_, row) => row).filter((row) => real?.[Math.floor(row / each)] !== 0);
+}
+
 /** Distributions in the logits: one a position, or one an image. */
-function rowsOf(targets: Targets): number {
-  if (targets.kind === 'next-token') return targets.items * targets.length;
-  return targets.kind === 'class' ? targets.labels.length : targets.items;
+function rowsOf(targets: Targets, values: number): number {
+  if (targets.kind === 'next-token' || targets.kind === 'token') return targets.items * targets.length;
+  if (targets.kind === 'class') return targets.labels.length;
+  return targets.width === undefined ? targets.items : values / targets.width;
 }
 
 function describe(targets: Targets): string {
-  return targets.kind === 'next-token'
+  return targets.kind === 'next-token' || targets.kind === 'token'
     ? `${targets.items} chunks of ${targets.length} tokens`
-    : `${rowsOf(targets)} images`;
+    : targets.kind === 'class'
+      ? `${targets.labels.length} images`
+      : `${targets.items} rows`;
 }
 
 /** Calls `value` with the row that predicts, and the id that comes next, for each position that is scored. */
 function eachScored(
-  { ids, items, length, from }: Targets & { kind: 'next-token' },
+  targets: Targets & { kind: 'next-token' | 'token' },
   value: (row: number, id: number) => number,
 ): Float32Array {
+  const { ids, items, length } = targets;
+  if (targets.kind === 'token') {
+    const scored = [...ids.keys()].filter((row) => ids[row] >= 0);
+    return Float32Array.from(scored, (row) => value(row, ids[row]));
+  }
+  const { from } = targets;
   const first = (i: number) => Math.max(1, from?.[i] ?? 1);
   let count = 0;
   for (let i = 0; i < items; i++) count += Math.max(0, length - first(i));

@@ -1,5 +1,5 @@
 /**
- * Softmax arithmetic on one row of logits: stable, in f64, nothing allocated where a number is enough.
+ * Softmax arithmetic on one row of logits, and the angle between two rows: stable, in f64, nothing allocated where a number is enough.
  *
  * A row is `count` logits from `from` on. Logits of −∞ (masked ids) have probability 0; a row with NaN gives NaN.
  */
@@ -46,4 +46,19 @@ export function divergence(p: Float32Array, q: Float32Array, from: number, count
     if (probability !== 0) sum += probability * (lp - (q[v] - logQ));
   }
   return Math.max(0, sum);
+}
+
+/** 1 − cosine of the same row of two models, in [0, 2]; 1 where one of them is all zeros and the other is not. */
+export function cosineDistance(a: Float32Array, b: Float32Array, from: number, count: number): number {
+  let dot = 0;
+  let aa = 0;
+  let bb = 0;
+  for (let v = from; v < from + count; v++) {
+    dot += a[v] * b[v];
+    aa += a[v] * a[v];
+    bb += b[v] * b[v];
+  }
+  if (aa === 0 && bb === 0) return 0;
+  // Rounding may leave equal vectors a little apart.
+  return aa === 0 || bb === 0 ? 1 : Math.max(0, 1 - dot / Math.sqrt(aa * bb));
 }

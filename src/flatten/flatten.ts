@@ -11,6 +11,7 @@ import { tensorBlob, tensorBytes } from '../onnx/tensors.ts';
 import {
   type FunctionInfo,
   type GraphInfo,
+  type NewValueInfo,
   type NodeInfo,
   OnnxError,
   type TensorInfo,
@@ -36,7 +37,7 @@ export interface FlattenOptions {
   /** float16 and bfloat16 become float. */
   readonly widen: boolean;
   /** By `nodeKey`: quantized constants to unpack, at the node that unpacks them. */
-  readonly unpack?: ReadonlyMap<string, Unpacked & { readonly tensor: TensorInfo }>;
+  readonly unpack?: ReadonlyMap<string, Unpacked>;
 }
 
 /** Tensors from this size on stay outside of the flat model's own bytes. */
@@ -62,7 +63,9 @@ class Flattener {
   private readonly stored = new Map<string, StoredTensor>();
   /** Values that are fixed, by flat name. */
   private readonly fixed = new Map<string, boolean>();
-  private readonly inputs = new Set<string>();
+  /** By flat name; those that nothing reads, a cache's where none is used, are left out. */
+  private readonly inputs = new Map<string, NewValueInfo>();
+  private readonly mentioned = new Set<string>();
 
   constructor(uses: readonly PartUse[], options: FlattenOptions) {
     this.uses = uses;
@@ -92,6 +95,7 @@ class Flattener {
   }
 
   async finish(): Promise<FlatModel> {
+    for (const [name, input] of this.inputs) if (this.mentioned.has(name)) this.out.addInput(input);
     const { source, externals } = this.out.finish();
     const model = await openOnnx(source, externals);
     const { origins, stored } = this;
@@ -123,8 +127,8 @@ class Flattener {
       names.alias(name, wanted);
       return;
     }
-    this.inputs.add(names.define(name, this.names.fresh(wanted)));
-    this.out.addInput({ name: wanted, elemType: this.type(elemType), ...(dims && { dims }) });
+    const flat = names.define(name, this.names.fresh(wanted));
+    this.inputs.set(flat, { name: flat, elemType: this.type(elemType), ...(dims && { dims }) });
   }
 
   /** The tensors, descriptions and nodes of a graph or a branch. */
@@ -164,15 +168,20 @@ class Flattener {
     this.out.addNode(body);
   }
 
+  private mention(flatName: string): string {
+    this.mentioned.add(flatName);
+    return flatName;
+  }
+
   private addIdentity(from: string, to: string): void {
-    this.out.addWholeNode(newNode('Identity', [from], [to]));
+    this.out.addWholeNode(newNode('Identity', [this.mention(from)], [to]));
   }
 
   private rewriting(names: ScopeNames, attribute?: (name: string) => Uint8Array | undefined): Rewriting {
     const { prefix } = names.scope.use;
     const path = names.scope.kind === 'function' ? names.scope.path : prefix;
     return {
-      rename: (name) => names.of(name),
+      rename: (name) => this.mention(names.of(name)),
       ...(path !== '' && { label: (label: string) => path + label }),
       ...(this.options.widen && { type: (code: number) => this.type(code) }),
       ...(attribute && { attribute }),
@@ -202,12 +211,12 @@ class Flattener {
   }
 
   /** A quantized constant as f32; MatMulNBits becomes the MatMul that it stands for, and its bias an Add. */
-  private addUnpacked(names: ScopeNames, node: NodeInfo, unpacked: Unpacked & { tensor: TensorInfo }): void {
+  private addUnpacked(names: ScopeNames, node: NodeInfo, unpacked: Unpacked): void {
     const { scope } = names;
-    const { dims, tensor } = unpacked;
+    const { dims, packing } = unpacked;
     const output = names.of(node.outputs[0]);
     const add = (name: string) => {
-      this.stored.set(name, { scope, tensor, unpackedBy: node });
+      this.stored.set(name, { scope, tensor: packing.values, unpackedBy: node, packing });
       const make = async () => new Blob([await unpacked.read()]);
       this.out.addLater(name, DataType.float, dims, 4 * elementCount(dims), make);
     };
@@ -222,7 +231,9 @@ class Flattener {
     const product = bias === '' ? output : this.names.fresh(`${output}/product`);
     const label = node.name === '' ? '' : scope.use.prefix + node.name;
     this.origins[this.out.nodeCount] = { scope, node };
-    this.out.addWholeNode(newNode('MatMul', [names.of(node.inputs[0]), weight], [product], label));
+    this.out.addWholeNode(
+      newNode('MatMul', [this.mention(names.of(node.inputs[0])), weight], [product], label),
+    );
     if (bias === '') return;
     this.origins[this.out.nodeCount] = { scope, node, inputs: [-1, 5] };
     this.out.addWholeNode(newNode('Add', [product, names.of(bias)], [output], label));

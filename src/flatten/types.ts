@@ -7,6 +7,7 @@
  * comes from. A plain f32 file in one graph is its own flat model.
  */
 import type { GraphInfo, NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
+import type { Scheme } from '../quantize/scheme.ts';
 
 export type PartRole = 'model' | 'encoder' | 'decoder' | 'decoder-with-past';
 
@@ -59,8 +60,21 @@ export interface ValueOrigin {
   readonly name: string;
 }
 
-/** A quantized constant: made f32 in the flat model, see graph/packing.ts. */
+/** The tensors of a quantized constant in its file, and how they are to be read. */
+export interface StoredPacking {
+  readonly scheme: Scheme;
+  readonly values: TensorInfo;
+  readonly scales: TensorInfo;
+  readonly zeroPoints?: TensorInfo;
+  /** Whether the flat model has the matrix transposed against the scheme's. */
+  readonly flipped: boolean;
+  /** A bias whose scale onnxruntime takes from elsewhere (graph/packing.ts). */
+  readonly foreignScale: boolean;
+}
+
+/** A quantized constant: made f32 in the flat model. */
 export interface Unpacked {
+  readonly packing: StoredPacking;
   /** f32 values, row-major, in the shape that its reader sees. */
   read(): Promise<Float32Array<ArrayBuffer>>;
   readonly dims: readonly number[];
@@ -73,6 +87,7 @@ export interface StoredTensor {
   readonly tensor: TensorInfo;
   /** The node that unpacks it, in its file: DequantizeLinear or MatMulNBits. */
   readonly unpackedBy?: NodeInfo;
+  readonly packing?: StoredPacking;
 }
 
 export interface FlatModel {

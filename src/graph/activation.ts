@@ -8,8 +8,9 @@
  */
 import type { NodeInfo } from '../onnx/types.ts';
 import type { Constants } from './constants.ts';
-import { isNonlinear, isView } from './operators.ts';
+import { isNonlinear, isRounding, isView } from './operators.ts';
 import type { Region } from './region.ts';
+import { clipsAtZero } from './rounding.ts';
 
 export type ActivationId =
   | 'relu'
@@ -51,9 +52,11 @@ export function activationOf(region: Region, constants: Constants): Activation {
 
 function identify(nodes: readonly NodeInfo[], constants: Constants): ActivationId {
   const bending = nodes.filter((n) => isNonlinear(n.opType));
+  if (bending.length === 0 && nodes.some((n) => clipsAtZero(n, constants))) return 'relu';
   if (bending.length !== 1) return 'other';
   const [node] = bending;
   const scalars = nodes
+    .filter((n) => !isRounding(n.opType))
     .flatMap((n) => n.inputs.map((v) => constants.scalarOf(v)))
     .filter((v) => v !== undefined);
   const has = (value: number) => scalars.some((s) => Math.abs(s - value) < 1e-3 * Math.abs(value));
@@ -87,12 +90,13 @@ function identify(nodes: readonly NodeInfo[], constants: Constants): ActivationI
 
 /** Whether what a node gives is multiplied with itself. */
 function isSquared(node: NodeInfo, nodes: readonly NodeInfo[], constants: Constants): boolean {
-  const [value] = node.outputs;
+  const values = new Set([node.outputs[0]]);
+  for (const n of nodes) if (isRounding(n.opType) && values.has(n.inputs[0])) values.add(n.outputs[0]);
   return nodes.some(
     ({ opType, inputs }) =>
-      inputs[0] === value &&
+      values.has(inputs[0]) &&
       ((opType === 'Pow' && constants.scalarOf(inputs[1]) === 2) ||
-        (opType === 'Mul' && inputs[1] === value)),
+        (opType === 'Mul' && inputs[1] === inputs[0])),
   );
 }
 

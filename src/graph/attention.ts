@@ -12,6 +12,7 @@ import type { Constants } from './constants.ts';
 import type { GraphIndex } from './index-graph.ts';
 import type { LinearMap } from './linear.ts';
 import { isSkipNorm, isView, opOf } from './operators.ts';
+import { beforeRounding } from './rounding.ts';
 
 const MAX_NODES = 64;
 
@@ -37,9 +38,7 @@ export function attentionOutputOf(
     const node = index.producers.get(queue[head]);
     if (!node || linears.has(node)) continue;
     const operands = isSkipNorm(opOf(node)) ? node.inputs.slice(0, 2) : node.inputs;
-    const computed = operands.filter(
-      (v) => v !== '' && !constants.sourceOf(v) && constants.scalarOf(v) === undefined,
-    );
+    const computed = operands.filter((v) => v !== '' && !constants.isConstant(v));
     if ((node.opType === 'Add' || isSkipNorm(opOf(node))) && computed.length === 2) {
       const candidates = computed.filter(ends);
       if (candidates.length > 0) return latest(candidates, index);
@@ -57,7 +56,7 @@ export function attentionOutputOf(
 /** The Add that puts a sublayer's output back on the residual stream. */
 export interface ResidualAdd {
   readonly node: NodeInfo;
-  /** The other operand: the residual stream before it. */
+  /** The other operand: the residual stream before it; before it is rounded, where it is. */
   readonly stream: string;
   /** The residual stream after it. */
   readonly output: string;
@@ -83,13 +82,20 @@ export function residualJoinOf(
   for (let hops = 0; hops < 8; hops++) {
     const uses = index.usesOf(current).filter((u) => u.node.opType !== 'Shape');
     const add = uses.find(
-      (u) => u.node.opType === 'Add' && u.input >= 0 && !constants.sourceOf(u.node.inputs[1 - u.input]),
+      (u) => u.node.opType === 'Add' && u.input >= 0 && !constants.isConstant(u.node.inputs[1 - u.input]),
     );
-    if (add) return { node: add.node, stream: add.node.inputs[1 - add.input], output: add.node.outputs[0] };
+    if (add) {
+      const stream = beforeRounding(add.node.inputs[1 - add.input], index);
+      return { node: add.node, stream, output: add.node.outputs[0] };
+    }
     const fused = uses.find((u) => isSkipNorm(opOf(u.node)) && (u.input === 0 || u.input === 1));
     if (fused) {
       const { node, input } = fused;
-      return { node, stream: node.inputs[1 - input], output: node.outputs[3] || node.outputs[0] };
+      return {
+        node,
+        stream: beforeRounding(node.inputs[1 - input], index),
+        output: node.outputs[3] || node.outputs[0],
+      };
     }
     const pass = uses.find(
       (u) => u.input >= 0 && (passes(u.node.opType) || u.node.opType === 'Mul' || u.node.opType === 'Add'),
@@ -121,9 +127,7 @@ function linearBehind(
     if (isView(node.opType)) {
       current = node.inputs[0];
     } else if (node.opType === 'Add' || node.opType === 'Mul') {
-      const computed = node.inputs.filter(
-        (v) => !constants.sourceOf(v) && constants.scalarOf(v) === undefined,
-      );
+      const computed = node.inputs.filter((v) => !constants.isConstant(v));
       if (computed.length !== 1) return undefined;
       current = computed[0];
     } else {

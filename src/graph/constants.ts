@@ -4,7 +4,8 @@
  * Why: exporters put weights in initializers, in Constant nodes, and behind Identity, Cast or Transpose. Detection
  * asks “is this a constant, of what shape, stored where?” and, for shapes and scalar factors, “what is its value?”.
  *
- * Known limits: constants computed by other operators (Concat, Reshape, DequantizeLinear of constants) are not followed.
+ * Known limits: constants computed by other operators (Concat, Reshape) are not followed; those behind DequantizeLinear
+ * are, in packing.ts.
  */
 import { readFloats, readInts } from '../onnx/tensors.ts';
 import type { NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
@@ -28,13 +29,16 @@ export interface ConstantSource {
 export interface Constants {
   /** The source of a value, or undefined where it is not a constant that Layerfold follows. */
   sourceOf(value: string): ConstantSource | undefined;
-  /** Values of a small integer constant (at most 16 elements). */
+  /** Whether a value is computed from constants alone. */
+  isConstant(value: string): boolean;
+  /** Values of a small integer constant (at most 16 elements; one, for types of fewer than 32 bits). */
   intsOf(value: string): readonly number[] | undefined;
-  /** Value of a floating-point constant of one element. */
+  /** Value of a floating-point constant of one element; where it is quantized in the graph, before that. */
   scalarOf(value: string): number | undefined;
 }
 
 const SMALL = 16;
+const NARROW: ReadonlySet<number> = new Set([DataType.int8, DataType.uint8, DataType.int16, DataType.uint16]);
 
 /** The tensor inside a Constant node, where it is given as the `value` attribute. */
 function constantTensor(node: NodeInfo): TensorInfo | undefined {
@@ -58,7 +62,7 @@ export async function readConstants(model: OnnxModel, index: GraphIndex): Promis
     if (tensor.storage.kind === 'external' || tensor.storage.kind === 'empty') continue;
     const count = elementCount(tensor.dims);
     const isInt = tensor.dataType === DataType.int64 || tensor.dataType === DataType.int32;
-    if (isInt && count <= SMALL) {
+    if (isInt ? count <= SMALL : count === 1 && NARROW.has(tensor.dataType)) {
       pending.push(readInts(model, tensor).then((v) => void ints.set(tensor, v)));
     } else if (count === 1 && isReadableFloat(tensor.dataType)) {
       pending.push(readFloats(model, tensor).then((v) => void scalars.set(tensor, v[0])));
@@ -98,6 +102,28 @@ export async function readConstants(model: OnnxModel, index: GraphIndex): Promis
       const node = index.producers.get(value);
       return node?.opType === 'Cast' ? byTensor(values)(node.inputs[0]) : undefined;
     };
+  const scalarOf = (value: string, depth = 0): number | undefined => {
+    const node = index.producers.get(value);
+    if (node?.opType === 'Constant') {
+      const inline = node.attributes.get('value_float')?.f;
+      if (inline !== undefined) return inline;
+    }
+    if (node?.opType !== 'DequantizeLinear' || depth > 8) return byTensor(scalars)(value);
+    const [codes, scale, zero] = node.inputs;
+    const before = index.producers.get(codes);
+    if (before?.opType === 'QuantizeLinear') return scalarOf(before.inputs[0], depth + 1);
+    const [code, factor] = [byTensor(ints)(codes), scalarOf(scale, depth + 1)];
+    const shift = zero ? byTensor(ints)(zero) : [0];
+    if (code?.length !== 1 || shift?.length !== 1 || factor === undefined) return undefined;
+    return (code[0] - shift[0]) * factor;
+  };
+  const isConstant = (value: string, depth = 0): boolean => {
+    if (sourceOf(value) || scalarOf(value) !== undefined) return true;
+    const node = index.producers.get(value);
+    if (!node || depth > 8 || node.opType.startsWith('Random')) return false;
+    const inputs = node.inputs.filter((v) => v !== '');
+    return inputs.length > 0 && inputs.every((v) => isConstant(v, depth + 1));
+  };
   return {
     sourceOf: (value) => sourceOf(value),
     intsOf: (value) => {
@@ -108,11 +134,8 @@ export async function readConstants(model: OnnxModel, index: GraphIndex): Promis
       }
       return byTensor(ints)(value);
     },
-    scalarOf: (value) => {
-      const node = index.producers.get(value);
-      const inline = node?.opType === 'Constant' ? node.attributes.get('value_float')?.f : undefined;
-      return inline ?? byTensor(scalars)(value);
-    },
+    scalarOf: (value) => scalarOf(value),
+    isConstant: (value) => isConstant(value),
   };
 }
 

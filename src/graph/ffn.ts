@@ -13,9 +13,11 @@ import { type Constants, readConstants } from './constants.ts';
 import { type GraphIndex, indexGraph } from './index-graph.ts';
 import { layerLabel, templateOf } from './labels.ts';
 import { isVectorOver, type LinearMap, linearMaps, type Operand } from './linear.ts';
-import { isBinary, isNonlinear, opOf } from './operators.ts';
-import { groupRefusal, unsearched } from './refusals.ts';
+import { isBinary, isNonlinear, isRounding, opOf } from './operators.ts';
+import { operandOf, storedConstant } from './packing.ts';
+import { groupRefusal, integerKernels, unsearched } from './refusals.ts';
 import { type Region, traceRegion } from './region.ts';
+import { clipsAtZero } from './rounding.ts';
 import { stacksOf } from './stacks.ts';
 import type { FfnWeight, WeightRole } from './weights.ts';
 
@@ -66,20 +68,22 @@ export interface FfnSearch {
   readonly refusals: readonly string[];
 }
 
+export interface SearchOptions {
+  /** Whether FFNs with weights in half precision, or quantized in schemes that can be written again, may be in groups. */
+  readonly quantized?: boolean;
+  /** How a tensor is kept in its file, where not as the model has it: FFNs kept in different ways share no copy. */
+  storedAs?(tensor: TensorInfo): string;
+}
+
 /**
  * Finds the FFNs of a model.
- * @param storedAs how a tensor is kept in its file, where that is not as the model has it: FFNs whose weights are
- *   kept in different ways share no copy
  * @throws OnnxError for a graph that cannot be run (see indexGraph) or constants that cannot be read.
  */
-export async function findFfns(
-  model: OnnxModel,
-  storedAs: (tensor: TensorInfo) => string = () => '',
-): Promise<FfnSearch> {
+export async function findFfns(model: OnnxModel, options: SearchOptions = {}): Promise<FfnSearch> {
   const index = indexGraph(model.graph);
   const constants = await readConstants(model, index);
   const linears = linearMaps(index, constants);
-  const refusals = unsearched(model);
+  const refusals = [...unsearched(model), ...integerKernels(model.graph, constants)];
   const found: Found[] = [];
   const used = new Set<LinearMap>();
   const inOrder = [...linears.values()].sort((x, y) => index.order(x.node) - index.order(y.node));
@@ -110,15 +114,17 @@ export async function findFfns(
   );
   const byKey = new Map<string, Found[]>();
   found.forEach((f, i) => {
-    const key = `${stacks[i]} · ${groupKey(f, f.region, constants)} · ${f.weights.map((w) => storedAs(w.source.tensor)).join()}`;
+    const key = `${stacks[i]} · ${groupKey(f, f.region, constants)} · ${f.weights.map((w) => options.storedAs?.(w.source.tensor) ?? '').join()}`;
     byKey.set(key, [...(byKey.get(key) ?? []), f]);
   });
 
   const groups: FfnGroup[] = [];
   for (const members of byKey.values()) {
     const [head] = members;
+    // A head of a classifier or of masked language modelling goes elsewhere than it came from: it is no FFN.
+    if (members.length === 1 && inputSize(head) !== head.dModel) continue;
     const shape = `${head.dModel}→${head.dFf}, ${head.activation.label}${head.gated ? ', gated' : ''}`;
-    const refusal = groupRefusal(members.map(described), shape);
+    const refusal = groupRefusal(members, shape, options.quantized ?? false);
     if (refusal !== undefined) {
       refusals.push(refusal);
       continue;
@@ -142,9 +148,9 @@ interface Found extends Omit<Ffn, 'layer'> {
   readonly order: number;
 }
 
-function described({ label, weights, region }: Found) {
-  const scheme = [...region.ups, region.down].find((m) => m.scheme !== undefined)?.scheme;
-  return { label, weights, ...(scheme !== undefined && { scheme }) };
+/** Size of the value that enters an FFN. */
+function inputSize({ region }: Found): number {
+  return region.ups[0].inSize;
 }
 
 /** Where the residual stream enters and leaves an FFN. */
@@ -254,11 +260,10 @@ function gateLast(
 function bends(value: string, region: Region, constants: Constants): boolean {
   const alone = new Set([value]);
   for (const node of region.nodes) {
-    const fixed = (v: string) =>
-      v === '' || constants.sourceOf(v) !== undefined || constants.scalarOf(v) !== undefined;
+    const fixed = (v: string) => v === '' || constants.isConstant(v);
     if (!node.inputs.some((v) => alone.has(v))) continue;
     if (isBinary(opOf(node)) && !node.inputs.every((v) => alone.has(v) || fixed(v))) continue;
-    if (isNonlinear(opOf(node))) return true;
+    if (isNonlinear(opOf(node)) || clipsAtZero(node, constants)) return true;
     for (const output of node.outputs) alone.add(output);
   }
   return false;
@@ -278,13 +283,14 @@ function biasOf(
     const { node, input } = uses[0];
     if (node.opType === 'Add' && input >= 0) {
       const other = 1 - input;
-      const source = constants.sourceOf(node.inputs[other]);
-      if (source && isVectorOver(source.dims, map.outSize, map.dataAxis)) {
-        return { operand: { node, input: other, source }, value: node.outputs[0] };
+      const stored = storedConstant(node.inputs[other], index, constants);
+      if (stored && isVectorOver(stored.source.dims, map.outSize, map.dataAxis)) {
+        return { operand: operandOf(node, other, stored), value: node.outputs[0] };
       }
       break;
     }
-    if (input !== 0 || (node.opType !== 'Reshape' && node.opType !== 'Cast')) break;
+    if (input !== 0 || !(node.opType === 'Reshape' || node.opType === 'Cast' || isRounding(opOf(node))))
+      break;
     value = node.outputs[0];
   }
   return { value: map.output };
@@ -298,11 +304,11 @@ function groupKey(
   const layout = ffn.weights
     .map(
       (w) =>
-        `${w.role}:${w.source.tensor.dataType}:${w.source.dataType}:${formatShape(w.source.dims)}:${w.source.transposed}:${w.hiddenAxis}`,
+        `${w.role}:${w.source.tensor.dataType}:${w.source.dataType}:${formatShape(w.source.dims)}:${w.source.transposed}:${w.hiddenAxis}:${JSON.stringify(w.packing?.scheme ?? w.unsupported)}`,
     )
     .join(',');
   const scale = [...region.ups, region.down]
-    .map((m) => [m.alpha, m.beta, m.activation, m.scheme, m.dataAxis].join('/'))
+    .map((m) => [m.alpha, m.beta, m.activation, m.dataAxis].join('/'))
     .join(',');
   return [ffn.dModel, ffn.dFf, ffn.gated, regionSignature(region, constants), layout, scale].join(' · ');
 }

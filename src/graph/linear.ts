@@ -4,22 +4,35 @@
  *
  * Why: an FFN is what stands between two of them (see ffn.ts).
  *
- * Quantized ones (MatMulNBits, a weight behind DequantizeLinear) are linear maps with a `scheme`: the FFN is found,
- * and refused by name.
+ * Quantized ones (MatMulNBits, a weight behind DequantizeLinear) have a `packing` on their operands (see packing.ts).
  *
- * Known limits: integer kernels (MatMulInteger, QLinearMatMul) are not recognised.
+ * Known limits: integer kernels (MatMulInteger, QLinearMatMul) are not linear maps here (see refusals.ts).
  */
 import type { NodeInfo } from '../onnx/types.ts';
+import { DataType } from '../tensor/dtype.ts';
 import type { ConstantSource, Constants } from './constants.ts';
 import type { GraphIndex } from './index-graph.ts';
 import { opOf } from './operators.ts';
+import {
+  blockWeight,
+  dataScaleOf,
+  operandOf,
+  type Packing,
+  type StoredConstant,
+  storedConstant,
+} from './packing.ts';
 
 /** A constant operand of a node. */
 export interface Operand {
   readonly node: NodeInfo;
   /** Index among the node's inputs. */
   readonly input: number;
+  /** Of a quantized one, `tensor` holds the codes; shape, type and transposition are of what they stand for. */
   readonly source: ConstantSource;
+  /** The tensors and the scheme of a quantized one. */
+  readonly packing?: Packing;
+  /** Why a quantized one has no packing, completing “because ”. */
+  readonly unsupported?: string;
 }
 
 export interface LinearMap {
@@ -33,21 +46,19 @@ export interface LinearMap {
   readonly outSize: number;
   /** Axis of the data's features, in and out, counted from the end: −1, or the channels of a convolution. */
   readonly dataAxis: number;
-  /** Gemm's C, or Conv's B, where it is a constant vector over the outputs. */
+  /** Gemm's C, Conv's B or MatMulNBits's bias, where it is a constant vector over the outputs. */
   readonly bias?: Operand;
   /** Gemm's alpha and beta; 1 elsewhere. */
   readonly alpha: number;
   readonly beta: number;
   /** The activation that the operator applies to its own output (FusedGemm). */
   readonly activation?: string;
-  /** How the weight is quantized, for people; such a map cannot be merged. */
-  readonly scheme?: string;
   readonly output: string;
 }
 
 /** The linear map that a node is, or undefined. */
 export function linearMapOf(node: NodeInfo, index: GraphIndex, constants: Constants): LinearMap | undefined {
-  if (node.outputs.length === 0 || node.inputs.length < 2 || constants.sourceOf(node.inputs[0]))
+  if (node.outputs.length === 0 || node.inputs.length < 2 || constants.isConstant(node.inputs[0]))
     return undefined;
   switch (opOf(node)) {
     case 'MatMul':
@@ -59,9 +70,9 @@ export function linearMapOf(node: NodeInfo, index: GraphIndex, constants: Consta
     case 'FusedGemm':
       return gemm(node, index, constants);
     case 'Conv':
-      return pointwise(node, constants);
+      return pointwise(node, index, constants);
     case 'MatMulNBits':
-      return inBlocks(node, constants);
+      return inBlocks(node, index, constants);
     default:
       return undefined;
   }
@@ -72,21 +83,20 @@ function flag(node: NodeInfo, name: string): boolean {
 }
 
 function matrixProduct(node: NodeInfo, index: GraphIndex, constants: Constants): LinearMap | undefined {
-  const found = weightMatrix(node, index, constants);
-  if (!found) return undefined;
-  const { source, scheme } = found;
+  const stored = storedConstant(node.inputs[1], index, constants);
+  if (stored?.source.dims.length !== 2) return undefined;
+  const { source } = stored;
   const inAxis = flag(node, 'transB') ? 1 : 0;
   return {
     node,
     dataInput: 0,
-    weight: { node, input: 1, source },
+    weight: operandOf(node, 1, stored),
     inAxis,
     inSize: source.dims[inAxis],
     outSize: source.dims[1 - inAxis],
     dataAxis: -1,
     alpha: node.attributes.get('alpha')?.f ?? 1,
     beta: 1,
-    ...(scheme && { scheme }),
     output: node.outputs[0],
   };
 }
@@ -101,32 +111,47 @@ function gemm(node: NodeInfo, index: GraphIndex, constants: Constants): LinearMa
     ...(activation && { activation }),
   };
   if (node.inputs.length < 3 || node.inputs[2] === '') return map;
-  const source = constants.sourceOf(node.inputs[2]);
-  if (!source) return undefined;
-  if (isVectorOver(source.dims, map.outSize)) return { ...map, bias: { node, input: 2, source } };
-  return source.dims.some((d) => d !== 1) ? undefined : map;
+  const stored = storedConstant(node.inputs[2], index, constants);
+  if (!stored) return undefined;
+  const { dims } = stored.source;
+  if (isVectorOver(dims, map.outSize)) return { ...map, bias: biasOperand(node, stored, index, constants) };
+  return dims.some((d) => d !== 1) ? undefined : map;
+}
+
+/** Gemm's C or Conv's B; with the scale of the data where it is stored as int32 (see `Packing.dataScale`). */
+function biasOperand(
+  node: NodeInfo,
+  stored: StoredConstant,
+  index: GraphIndex,
+  constants: Constants,
+): Operand {
+  const operand = operandOf(node, 2, stored);
+  const { packing } = operand;
+  if (packing?.scheme.kind !== 'linear' || packing.scheme.dataType !== DataType.int32) return operand;
+  const dataScale = dataScaleOf(node.inputs[0], index, constants);
+  return dataScale ? { ...operand, packing: { ...packing, dataScale } } : operand;
 }
 
 /** Conv with a kernel of one position: the same linear map at every position, features in axis 1. */
-function pointwise(node: NodeInfo, constants: Constants): LinearMap | undefined {
-  const source = constants.sourceOf(node.inputs[1]);
-  const rank = source?.dims.length ?? 0;
-  if (!source || rank < 3 || source.dims.slice(2).some((d) => d !== 1)) return undefined;
+function pointwise(node: NodeInfo, index: GraphIndex, constants: Constants): LinearMap | undefined {
+  const stored = storedConstant(node.inputs[1], index, constants);
+  const rank = stored?.source.dims.length ?? 0;
+  if (!stored || rank < 3 || stored.source.dims.slice(2).some((d) => d !== 1)) return undefined;
   const { attributes } = node;
   if ((attributes.get('group')?.i ?? 1) !== 1 || attributes.get('pads')?.ints?.some((p) => p !== 0)) {
     return undefined;
   }
-  const [outSize, inSize] = source.dims;
+  const [outSize, inSize] = stored.source.dims;
   let bias: Operand | undefined;
   if (node.inputs.length > 2 && node.inputs[2] !== '') {
-    const b = constants.sourceOf(node.inputs[2]);
-    if (b?.dims.length !== 1) return undefined;
-    bias = { node, input: 2, source: b };
+    const b = storedConstant(node.inputs[2], index, constants);
+    if (b?.source.dims.length !== 1) return undefined;
+    bias = biasOperand(node, b, index, constants);
   }
   return {
     node,
     dataInput: 0,
-    weight: { node, input: 1, source },
+    weight: operandOf(node, 1, stored),
     inAxis: 1,
     inSize,
     outSize,
@@ -138,44 +163,30 @@ function pointwise(node: NodeInfo, constants: Constants): LinearMap | undefined 
   };
 }
 
-/** onnxruntime's weights of a few bits: [N, blocks, bytes], with K and N in attributes. */
-function inBlocks(node: NodeInfo, constants: Constants): LinearMap | undefined {
-  const source = constants.sourceOf(node.inputs[1]);
-  const [inSize, outSize, bits, block] = ['K', 'N', 'bits', 'block_size'].map(
-    (name) => node.attributes.get(name)?.i,
-  );
-  if (!source || inSize === undefined || outSize === undefined) return undefined;
+/** onnxruntime's weights of a few bits, a matrix [N, K]; the bias, where there is one, is input 5. */
+function inBlocks(node: NodeInfo, index: GraphIndex, constants: Constants): LinearMap | undefined {
+  const stored = blockWeight(node, constants);
+  if (!stored) return undefined;
+  const [outSize, inSize] = stored.source.dims;
+  let bias: Operand | undefined;
+  if (node.inputs[5]) {
+    const b = storedConstant(node.inputs[5], index, constants);
+    if (!b || !isVectorOver(b.source.dims, outSize)) return undefined;
+    bias = operandOf(node, 5, b);
+  }
   return {
     node,
     dataInput: 0,
-    weight: { node, input: 1, source },
+    weight: operandOf(node, 1, stored),
     inAxis: 1,
     inSize,
     outSize,
     dataAxis: -1,
+    ...(bias && { bias }),
     alpha: 1,
     beta: 1,
-    scheme: `MatMulNBits, ${bits ?? 4} bits in blocks of ${block ?? 'unknown size'}`,
     output: node.outputs[0],
   };
-}
-
-/** The constant matrix in a node's second input, quantized or not. */
-function weightMatrix(
-  { inputs }: NodeInfo,
-  index: GraphIndex,
-  constants: Constants,
-): { source: ConstantSource; scheme?: string } | undefined {
-  const source = constants.sourceOf(inputs[1]);
-  if (source) return source.dims.length === 2 ? { source } : undefined;
-  let producer = index.producers.get(inputs[1]);
-  const swapped = producer?.opType === 'Transpose';
-  if (swapped) producer = index.producers.get(producer!.inputs[0]);
-  if (producer?.opType !== 'DequantizeLinear') return undefined;
-  const quantized = constants.sourceOf(producer.inputs[0]);
-  if (quantized?.dims.length !== 2) return undefined;
-  const dims = swapped ? [quantized.dims[1], quantized.dims[0]] : quantized.dims;
-  return { source: { ...quantized, dims }, scheme: 'DequantizeLinear' };
 }
 
 /** True for shapes such as [n], [1, n], [1, 1, n]: one number a unit of an axis counted from the end (n > 1). */

@@ -11,7 +11,7 @@ import type { NodeInfo } from '../onnx/types.ts';
 /** onnxruntime's fused operators that are followed. */
 const FUSED = new Set([
   'Gelu', 'FastGelu', 'BiasGelu', 'QuickGelu', 'FusedMatMul', 'FusedGemm', 'MatMulNBits', 'SkipLayerNormalization',
-  'SkipSimplifiedLayerNormalization',
+  'SkipSimplifiedLayerNormalization', 'QuantizeLinear', 'DequantizeLinear',
 ]); // biome-ignore format: a list reads best packed
 
 /** The operator's name; with its domain, so that it is in no table, where it is not one that Layerfold knows. */
@@ -38,9 +38,11 @@ export const isUnary = (op: string): boolean => UNARY.has(op);
 export const isBinary = (op: string): boolean => BINARY.has(op);
 /** Only the shape changes; whether the last axis stays must be looked at. */
 export const isReshape = (op: string): boolean => VIEW.has(op);
+/** Half of a pair that rounds values to codes of a scale: the values stay as they are but for rounding. */
+export const isRounding = (op: string): boolean => op === 'QuantizeLinear' || op === 'DequantizeLinear';
 /** The values stay as they are. */
 export const isView = (op: string): boolean =>
-  VIEW.has(op) || op === 'Identity' || op === 'Cast' || op === 'Dropout';
+  VIEW.has(op) || op === 'Identity' || op === 'Cast' || op === 'Dropout' || isRounding(op);
 /** Normalises over the last axis. */
 export const isNorm = (op: string): boolean => NORM.has(op);
 /** Adds two values (inputs 0 and 1) and normalises the sum: output 0; the sum itself may be output 3. */

@@ -9,14 +9,27 @@
  * and its size: n, or 2n before one packed gate-and-up projection is cut in halves. A permutation of the n units then
  * acts on both halves alike.
  *
- * Known limits: interleaved gate and up, and nested graphs, end the trace with a reason.
+ * Pairs of QuantizeLinear and DequantizeLinear with one scale are element-wise (see rounding.ts).
+ *
+ * Known limits: interleaved gate and up, nested graphs, and scales for each hidden unit end the trace with a reason.
  */
 import type { NodeInfo } from '../onnx/types.ts';
 import { elementCount } from '../tensor/shape.ts';
 import type { Constants } from './constants.ts';
 import type { GraphIndex } from './index-graph.ts';
 import { isVectorOver, type LinearMap, type Operand } from './linear.ts';
-import { isBinary, isNonlinear, isNorm, isReshape, isShapeOnly, isUnary, opOf } from './operators.ts';
+import {
+  isBinary,
+  isNonlinear,
+  isNorm,
+  isReshape,
+  isRounding,
+  isShapeOnly,
+  isUnary,
+  opOf,
+} from './operators.ts';
+import { operandOf, storedConstant } from './packing.ts';
+import { clipsAtZero, scaledBy } from './rounding.ts';
 import {
   cutsInHalves,
   fromEnd,
@@ -189,6 +202,14 @@ class Tracer {
       this.nodes.set(node, place);
       if (isNonlinear(op)) this.bent = true;
       this.elementwise(node, place);
+    } else if (isRounding(op) && input === 0) {
+      const manner = scaledBy(node, this.constants);
+      if (manner !== 'one') {
+        const scales = manner === 'several' ? 'several scales' : 'a computed scale';
+        throw new Refusal(`${node.opType} rounds its hidden units with ${scales}`, node);
+      }
+      if (clipsAtZero(node, this.constants)) this.bent = true;
+      this.pass(node, place);
     } else if (isReshape(op) && input === 0) {
       if (place.axis !== -1 || !keepsLastAxis(node, place.size, this.around))
         throw new Refusal(`${node.opType} cuts its hidden units apart`);
@@ -259,7 +280,7 @@ class Tracer {
         if (other.axis === place.axis && other.size === place.size) return;
         throw new Refusal(`${node.opType} joins hidden units that lie in different places`);
       }
-      const source = this.constants.sourceOf(value);
+      const source = storedConstant(value, this.index, this.constants)?.source;
       if (source) {
         const at = source.dims.length + place.axis;
         if (elementCount(source.dims) === 1 || at < 0 || source.dims[at] === 1) return;
@@ -279,9 +300,9 @@ class Tracer {
   }
 
   private addVector(node: NodeInfo, input: number, { axis, size }: Place): boolean {
-    const source = this.constants.sourceOf(node.inputs[input]);
-    if (!source || !isVectorOver(source.dims, size, axis)) return false;
-    this.vectors.set(`${node.index}:${input}`, { node, input, source });
+    const stored = storedConstant(node.inputs[input], this.index, this.constants);
+    if (!stored || !isVectorOver(stored.source.dims, size, axis)) return false;
+    this.vectors.set(`${node.index}:${input}`, operandOf(node, input, stored));
     return true;
   }
 
@@ -308,13 +329,13 @@ class Tracer {
       return true;
     }
     const op = opOf(node);
-    if (isReshape(op) || isUnary(op) || op === 'Transpose')
+    if (isReshape(op) || isUnary(op) || isRounding(op) || op === 'Transpose')
       return this.joinFrom(node.inputs[0], place, depth + 1);
     // The other half of the same projection joins when its cut is visited.
     if (op === 'Split' || op === 'Slice') return this.places.has(node.inputs[0]);
     if (isBinary(op)) {
       const computed = node.inputs.filter(
-        (v) => v !== '' && !this.constants.sourceOf(v) && !this.isScalar(v, 0),
+        (v) => v !== '' && !this.constants.isConstant(v) && !this.isScalar(v, 0),
       );
       return computed.length > 0 && computed.every((v) => this.joinFrom(v, place, depth + 1));
     }
@@ -332,5 +353,12 @@ function endsInLinear(
   index: GraphIndex,
   linears: ReadonlyMap<NodeInfo, LinearMap>,
 ): boolean {
-  return values.some((v) => index.usesOf(v).some((u) => linears.has(u.node)));
+  return values.some((v) =>
+    index
+      .usesOf(v)
+      .some(
+        (u) =>
+          linears.has(u.node) || (isRounding(opOf(u.node)) && endsInLinear(u.node.outputs, index, linears)),
+      ),
+  );
 }

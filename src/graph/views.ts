@@ -7,7 +7,7 @@
 import type { NodeInfo } from '../onnx/types.ts';
 import type { Constants } from './constants.ts';
 import type { GraphIndex } from './index-graph.ts';
-import { isShapeOnly } from './operators.ts';
+import { isRounding, isShapeOnly } from './operators.ts';
 
 /** What the functions below look things up in; `width` gives the size of the last axis of a traced value. */
 export interface Surroundings {
@@ -37,10 +37,19 @@ export function keepsLastAxis(node: NodeInfo, units: number, around: Surrounding
   if (last !== undefined && last !== -1) return last === units;
   const recorded = index.valueInfos.get(output)?.dims?.at(-1);
   if (typeof recorded === 'number') return recorded === units;
-  const uses = index.usesOf(output).filter((u) => !isShapeOnly(u.node.opType));
+  return contracted(output, index);
+}
+
+/** Whether linear maps alone read a value, rounded or not. */
+function contracted(value: string, index: GraphIndex): boolean {
+  const uses = index.usesOf(value).filter((u) => !isShapeOnly(u.node.opType));
   return (
     uses.length > 0 &&
-    uses.every((u) => u.input === 0 && (u.node.opType === 'MatMul' || u.node.opType === 'Gemm'))
+    uses.every(({ node, input }) => {
+      if (input !== 0) return false;
+      if (isRounding(node.opType)) return contracted(node.outputs[0], index);
+      return node.opType === 'MatMul' || node.opType === 'Gemm';
+    })
   );
 }
 

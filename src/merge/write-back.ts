@@ -8,13 +8,14 @@
  * Known limits: weights that are constants inside a function cannot be tied (the function is shared by its calls).
  */
 import { isVisible, type Site, siteOf } from '../flatten/sites.ts';
-import type { FlatModel, Part } from '../flatten/types.ts';
+import type { FlatModel, Part, StoredTensor } from '../flatten/types.ts';
 import type { Ffn, FfnGroup } from '../graph/ffn.ts';
 import { type FfnWeight, type WeightRole, weightShape } from '../graph/weights.ts';
 import type { ModelEdits, NodeInfo, TensorInfo } from '../onnx/types.ts';
 import { isFloatType } from '../tensor/dtype.ts';
 import { transpose } from '../tensor/matrix.ts';
 import { elementCount } from '../tensor/shape.ts';
+import { codesOf } from './as-kept.ts';
 import { FileEdits, SiteSet } from './file-edits.ts';
 import { encodeFloats, withData } from './stored-values.ts';
 import type { View } from './views.ts';
@@ -98,18 +99,29 @@ function placeOf(view: View, weight: FfnWeight): Placed {
     const site = siteOf(flat, node, input);
     if (site) return { view, weight, value, site, flipped };
     const producer = search.index.producers.get(value);
-    if (!producer || producer.inputs.length === 0) throw insideFunction(flat, weight);
+    if (!producer || producer.inputs.length === 0) throw new RangeError(insideFunction(flat, weight));
     if (producer.opType === 'Transpose') flipped = !flipped;
     node = producer;
     input = 0;
   }
 }
 
-function insideFunction(flat: FlatModel, weight: FfnWeight): RangeError {
+function insideFunction(flat: FlatModel, weight: FfnWeight): string {
   const name = flat.originOfNode(weight.node)?.scope.holder?.opType ?? weight.node.opType;
-  return new RangeError(
-    `The weights of the FFN in the function “${name}” are constants inside it, which cannot be shared between layers; inline it with onnx.inliner.inline_local_functions and drop the result instead.`,
-  );
+  return `The weights of the FFN in the function “${name}” are constants inside it, which cannot be shared between layers; inline it with onnx.inliner.inline_local_functions and drop the result instead.`;
+}
+
+/** Why an FFN's weights cannot be shared in its file, in a sentence; undefined where they can. */
+export function untieable(view: View, ffn: Ffn): string | undefined {
+  for (const weight of ffn.weights) {
+    try {
+      placeOf(view, weight);
+    } catch (error) {
+      if (error instanceof RangeError) return error.message;
+      throw error;
+    }
+  }
+  return undefined;
 }
 
 /** Ties one weight of a set in one file: in each view, all layers read what the first reads. */
@@ -121,30 +133,73 @@ function tieWeight(
   name: string,
 ): void {
   const sites = new SiteSet();
-  for (const { site } of places.flat()) sites.add(site.node, site.input);
+  for (const { site } of places.flat()) for (const input of inputsAt(site)) sites.add(site.node, input);
   const [first] = places[0];
   const stored = first.view.flat.storedAs(first.weight.source.tensor)!;
-  const held = definitionOf(edits, first);
+  const { packing } = stored;
   const oneTensor = places.every(
     ([p]) => p.view.flat.storedAs(p.weight.source.tensor)?.tensor === stored.tensor,
   );
   const reachable = places.every(([anchor, ...members]) =>
     members.every(({ site }) => isVisible(anchor.view.flat.originOfValue(anchor.value)!, site)),
   );
-  if (held && oneTensor && reachable && edits.leadsOnlyTo(held, sites)) {
-    for (const [anchor, ...members] of places) {
-      const target = anchor.view.flat.originOfValue(anchor.value)!.name;
-      for (const { site } of members) edits.rename(site.node, site.input, target);
-    }
-    if (value) {
-      const data = encodeFloats(asStored(first, primary, value), stored.tensor.dataType);
-      edits.replace(stored.tensor, withData(stored.tensor, data));
-    }
+  const tensors = packing ? [packing.values, packing.scales, packing.zeroPoints] : [stored.tensor];
+  const exclusive = tensors.every((t) => !t || isOnlyFor(edits, stored, t, sites));
+  if (!oneTensor || !reachable || !exclusive || packing?.foreignScale) {
+    giveOwnCopy(edits, places, primary, value, name);
     return;
   }
-  // The anchor's tensor is read by other layers too: those keep it, the set gets its own.
+  for (const [anchor, ...members] of places) {
+    const target = anchor.view.flat.originOfValue(anchor.value)!.name;
+    for (const { site } of members) {
+      for (const input of inputsAt(site)) {
+        const isWeight = input === site.input;
+        edits.rename(site.node, input, isWeight ? target : anchor.site.node.inputs[input]);
+      }
+    }
+  }
+  if (!value) return;
+  if (!packing) {
+    const data = encodeFloats(asStored(first, primary, value), stored.tensor.dataType);
+    edits.replace(stored.tensor, withData(stored.tensor, data));
+    return;
+  }
+  const codes = codesOf(value);
+  edits.replace(packing.values, withData(packing.values, codes.values));
+  edits.replace(packing.scales, withData(packing.scales, codes.scales));
+  if (packing.zeroPoints && codes.zeroPoints) {
+    edits.replace(packing.zeroPoints, withData(packing.zeroPoints, codes.zeroPoints));
+  }
+}
+
+/** The inputs that hold one weight at a site: MatMulNBits has its scales and zero points beside the codes. */
+function inputsAt({ node, input }: Site): number[] {
+  if (node.opType !== 'MatMulNBits' || input !== 1) return [input];
+  return [1, 2, 3].filter((i) => (node.inputs[i] ?? '') !== '');
+}
+
+/**
+ * A copy of the set's own, where its first layer's is read by other layers too, which keep it. It is stored as floats,
+ * as a bias must be whose scale would depend on the layer.
+ * @throws RangeError for codes in blocks, which no float can stand for
+ */
+function giveOwnCopy(
+  edits: FileEdits,
+  places: readonly (readonly Placed[])[],
+  primary: FfnWeight,
+  value: Float32Array | undefined,
+  name: string,
+): void {
+  const [first] = places[0];
   const { dims } = first.weight.source;
-  const { dataType } = stored.tensor;
+  const { tensor, packing } = first.view.flat.storedAs(first.weight.source.tensor)!;
+  if (packing?.scheme.kind === 'blocks') {
+    throw new RangeError(
+      `The weight “${tensor.name}” is shared with layers outside of the set, which cannot be undone for MatMulNBits; pick all layers that share it, or drop the model before quantization.`,
+    );
+  }
+  const { scheme } = packing ?? {};
+  const dataType = scheme?.kind === 'linear' ? (scheme.outputType ?? scheme.scaleType) : tensor.dataType;
   const contents = value ? asSeen(first, primary, value) : new Float32Array(elementCount(dims));
   const own = edits.add(name, {
     dataType,
@@ -154,12 +209,11 @@ function tieWeight(
   for (const { site } of places.flat()) edits.rename(site.node, site.input, own);
 }
 
-/** Where the stored tensor behind a weight is defined. */
-function definitionOf(edits: FileEdits, { view, weight }: Placed) {
-  const { scope, tensor } = view.flat.storedAs(weight.source.tensor)!;
+/** Whether a stored tensor is read, through views of it, at these sites only. */
+function isOnlyFor(edits: FileEdits, { scope }: StoredTensor, tensor: TensorInfo, sites: SiteSet): boolean {
   const holder = scope.nodes.find((n) => n.attributes.get('value')?.t === tensor);
-  const { graph } = scope;
-  return graph && edits.definitionIn(graph, holder ? holder.outputs[0] : tensor.name);
+  const held = scope.graph && edits.definitionIn(scope.graph, holder ? holder.outputs[0] : tensor.name);
+  return held !== undefined && edits.leadsOnlyTo(held, sites);
 }
 
 /** Values of the first view's weight in the shape that another view's node sees. */
@@ -203,8 +257,10 @@ function quantizedSizes(views: readonly View[]): Map<TensorInfo, number> {
   const sizes = new Map<TensorInfo, number>();
   for (const { flat, search } of views) {
     for (const { source } of search.groups.flatMap((g) => g.ffns.flatMap((f) => f.weights))) {
-      const stored = flat.storedAs(source.tensor);
-      if (stored?.unpackedBy) sizes.set(stored.tensor, elementCount(source.tensor.dims));
+      const { packing } = flat.storedAs(source.tensor) ?? {};
+      if (!packing) continue;
+      sizes.set(packing.values, elementCount(source.tensor.dims));
+      for (const tensor of [packing.scales, packing.zeroPoints]) if (tensor) sizes.set(tensor, 0);
     }
   }
   return sizes;

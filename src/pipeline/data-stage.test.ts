@@ -126,7 +126,7 @@ describe('tensors', () => {
   test('can feed a language model that asks for more than text', async () => {
     const [need] = (await prepare(cached, [named('a.txt', 'hi')])).needs;
     expect(need.sentence).toBe(
-      'Besides text, this model asks for 1 input that cannot be filled yet: past.0. Export it without a cache, or give all of its inputs as arrays by name (input_ids.npy, …), or in one .npz.',
+      'Besides text, this model asks for 1 input that is not understood: past.0 (float, n×2). Give it as an array by its name (past.0.npy), with one row for all items or one an item.',
     );
     const files = [named('input_ids.npy', npy([4, 3])), named('past.0.npy', npy([4, 2]))];
     const { dataset } = await prepare(cached, files);

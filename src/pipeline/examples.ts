@@ -5,17 +5,28 @@
  * position; once prompt and text are longer than the context length, only the last contextLength tokens are fed, with
  * positions from 0 again. The texts of the result do not repeat the prompt. Asked for no tokens at all, a text model
  * shows instead what it holds likeliest to follow pieces of the report split.
- * Images: up to twelve, spread evenly over the report split.
+ * Encoder–decoders: the prompt goes to the encoder, and the decoder writes until it gives an end token. Models of sound
+ * take a clip of the report split instead, named by the prompt.
+ * Masked language models show what they hold likeliest behind a mask. Images: up to twelve, spread evenly over the
+ * report split.
  *
- * Known limits: no cache of keys and values, so a text costs tokens × one run of the model over at most contextLength
- * tokens; writing does not stop at an end-of-text token, which the model's files name in too many ways.
+ * Known limits: caches of keys and values are fed empty at every step, so a text costs tokens × one run of the model
+ * over at most contextLength tokens, and with an encoder its run each time; decoders alone do not stop at an
+ * end-of-text token, which their files name in too many ways.
  */
-import type { Dataset, Feeds } from '../data/dataset.ts';
+import type { Dataset, Feeds, Writer } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
 import { createUniform, likeliest, pickToken } from '../evaluate/sampling.ts';
 import type { StageContext } from './context.ts';
 import type { Changes } from './live-model.ts';
-import type { ClassGuess, ExampleResult, GenerateRequest, ImageExample, TokenExample } from './types.ts';
+import type {
+  ClassGuess,
+  ExampleResult,
+  GenerateRequest,
+  ImageExample,
+  Task,
+  TokenExample,
+} from './types.ts';
 
 const MOST_TOKENS = 4096;
 const IMAGES = 12;
@@ -38,10 +49,14 @@ export async function makeExamples(
 ): Promise<ExampleResult> {
   const { dataset } = context;
   if (!dataset) throw new DataError('Examples need the model’s data. Drop some under “Calibrate” first.');
-  if (dataset.kind === 'images') {
+  if (dataset.kind === 'images' && !['image-encoder', 'text-and-image'].includes(context.opened.task)) {
     return { kind: 'images', items: await imageExamples(context, dataset, changes) };
   }
-  if (!isText(dataset)) throw new DataError('This data has no tokenizer, so no text can be written.');
+  if (dataset.maskToken !== undefined) {
+    return { kind: 'tokens', items: await maskExamples(context, dataset, dataset.maskToken, changes) };
+  }
+  if (dataset.writer) return answerExamples(context, dataset, dataset.writer, request, changes);
+  if (!isText(dataset)) throw new DataError(noTextSentence(dataset, context.opened.task));
   checkRequest(request);
   if (request.tokens === 0) return { kind: 'tokens', items: await tokenExamples(context, dataset, changes) };
   const prompt = dataset.encode(request.prompt);
@@ -50,6 +65,12 @@ export async function makeExamples(
   const original = await write(context, dataset, prompt, request, 'original');
   const merged = changes ? await write(context, dataset, prompt, request, 'merged model', changes) : original;
   return { kind: 'text', prompt: request.prompt, original, merged };
+}
+
+function noTextSentence({ kind }: Dataset, task: Task): string {
+  return kind === 'tensors' || task === 'seq2seq-audio'
+    ? 'This data has no tokenizer, so no text can be written.'
+    : 'This model writes no text: compare it by the scores.';
 }
 
 function isText(dataset: Dataset): dataset is TextDataset {
@@ -96,6 +117,86 @@ async function write(
   return all.startsWith(before) ? all.slice(before.length) : dataset.decode(ids.slice(prompt.length));
 }
 
+/** What an encoder–decoder makes of the prompt. */
+async function answerExamples(
+  context: StageContext,
+  dataset: Dataset,
+  writer: Writer,
+  request: GenerateRequest,
+  changes: Changes | undefined,
+): Promise<ExampleResult> {
+  checkRequest(request);
+  const prompt = writer.promptOf(request.prompt);
+  const tokens = Math.min(request.tokens || ANSWER_TOKENS, writer.most - writer.start.length);
+  context.job.expect(tokens * (changes ? 2 : 1));
+  const original = await answer(context, dataset, writer, { ...request, tokens }, 'original');
+  const merged = changes
+    ? await answer(context, dataset, writer, { ...request, tokens }, 'merged model', changes)
+    : original;
+  return { kind: 'text', prompt, original, merged };
+}
+
+/** Tokens of an answer where none were asked for. */
+const ANSWER_TOKENS = 40;
+
+async function answer(
+  context: StageContext,
+  dataset: Dataset,
+  writer: Writer,
+  { prompt, tokens, temperature, seed }: GenerateRequest,
+  who: string,
+  changes?: Changes,
+): Promise<string> {
+  const written: number[] = [];
+  const uniform = createUniform(seed);
+  for (let k = 0; k < tokens; k++) {
+    const ids = Int32Array.from([...writer.start, ...written]);
+    const logits = await logitsRow(context, writer.feeds(prompt, ids), ids.length - 1, changes);
+    const next = pickToken(logits, temperature, uniform);
+    await context.job.step(`Writing with the ${who}, token ${k + 1} of ${tokens}`);
+    if (writer.end.includes(next)) break;
+    written.push(next);
+  }
+  return dataset.decode?.(written) ?? written.join(' ');
+}
+
+/** What both models hold likeliest behind one mask of some pieces. */
+async function maskExamples(
+  context: StageContext,
+  dataset: Dataset,
+  mask: number,
+  changes: Changes | undefined,
+): Promise<TokenExample[]> {
+  const chosen = spread(dataset.batches('report', 1), PIECES);
+  const decode = (ids: ArrayLike<number>) => dataset.decode?.(ids) ?? Array.from(ids).join(' ');
+  context.job.expect(chosen.length);
+  const items: TokenExample[] = [];
+  for (const chunk of chosen) {
+    const { feeds, targets } = dataset.batch('report', chunk, 1);
+    if (targets.kind !== 'token') continue;
+    const truth = targets.ids.subarray(0, targets.length);
+    const at = truth.findIndex((id, k) => id >= 0 && k >= truth.length / 2);
+    const row = at >= 0 ? at : truth.findIndex((id) => id >= 0);
+    const guess = async (by: Changes | undefined) =>
+      likeliest(await logitsRow(context, feeds, row, by), LIKELIEST).map(({ id, probability }) => ({
+        token: decode([id]),
+        probability,
+      }));
+    const original = await guess(undefined);
+    const merged = changes ? await guess(changes) : original;
+    const input = feeds.input_ids?.data as ArrayLike<number | bigint>;
+    const before = Array.from(input, Number).slice(Math.max(0, row - SHOWN_CONTEXT), row + 1);
+    items.push({
+      context: decode([...before.slice(0, -1), mask]),
+      truth: decode([truth[row]]),
+      original,
+      merged,
+    });
+    await context.job.step(`Guessing a hidden token, ${items.length} of ${chosen.length}`);
+  }
+  return items;
+}
+
 /** Logits after the last of 1 to contextLength tokens, [vocabulary]. */
 async function nextLogits(
   context: StageContext,
@@ -137,7 +238,7 @@ async function tokenExamples(
   for (const chunk of chosen) {
     const { targets } = dataset.batch('report', chunk, 1);
     if (targets.kind !== 'next-token') continue;
-    const { ids } = targets;
+    const ids = targets.ids.subarray(0, targets.length);
     // Late in the chunk, so that there is something to go on, and at least after its first token.
     const at = Math.max(1, Math.floor(ids.length * 0.75));
     const guess = async (by: Changes | undefined) =>

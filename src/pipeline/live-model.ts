@@ -7,11 +7,10 @@
  *
  * Known limits: values that cross between blocks are copied off and on the wasm heap where inference runs there.
  */
-import type { FfnGroup, FfnWeight, WeightRole } from '../graph/ffn.ts';
+import type { FfnGroup, WeightRole } from '../graph/ffn.ts';
 import { liveName, type OpenBlock, planOpenGraph } from '../graph/open-graph.ts';
-import { weightShape } from '../graph/weights.ts';
 import type { FfnWeights, WeightMatrix } from '../merge/method.ts';
-import { readFloats, tensorBlob } from '../onnx/tensors.ts';
+import { tensorBlob } from '../onnx/tensors.ts';
 import { composeOnnx } from '../onnx/writer.ts';
 import type {
   Feed,
@@ -21,10 +20,10 @@ import type {
   Session,
   SessionFactory,
 } from '../runtime/session.ts';
-import { transpose } from '../tensor/matrix.ts';
 import { featuresLast } from './features.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
+import { readWeight } from './read-weight.ts';
 
 /** Weights that differ from the original, by live input name. */
 export type Overrides = ReadonlyMap<string, PinnedTensor>;
@@ -341,11 +340,4 @@ export function tapsOf(ffn: {
   return [ffn.preActivation, ffn.gatePreActivation, ffn.hidden, ffn.output, ffn.attentionOutput].filter(
     (v) => v !== undefined,
   );
-}
-
-async function readWeight(opened: OpenedModel, weight: FfnWeight): Promise<WeightMatrix> {
-  const { tensor, transposed } = weight.source;
-  const stored = await readFloats(opened.model, tensor);
-  const { rows, cols } = weightShape(weight);
-  return { weight, rows, cols, data: transposed ? transpose(stored, cols, rows) : stored };
 }

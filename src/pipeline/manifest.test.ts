@@ -2,33 +2,39 @@
  * The manifest of model files (src/testing/models.json, made by src/testing/make-models.py with real exporters): each
  * is opened and gives the groups that its generator built, or exactly its refusals; and what can be merged is merged.
  *
- * The identities are checked in onnxruntime-node against weights that this file gathers and averages by itself, and
- * writes one copy a layer: it shares neither the merge nor the tying with `src/`.
+ * The identities are checked in onnxruntime-node, on the files that are saved, against weights that this file gathers
+ * and averages by itself, and writes one copy a layer into the f32 model that is measured: it shares neither the merge
+ * nor the tying with `src/`. That the measured model is the files' own is the first identity.
  */
 import { readFileSync } from 'node:fs';
-import * as node from 'onnxruntime-node';
+import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Permutation } from '../align/permutation.ts';
 import type { FfnGroup } from '../graph/ffn.ts';
 import type { FfnWeight, WeightRole } from '../graph/weights.ts';
 import { createCpuBackend } from '../kernels/cpu/index.ts';
+import { asKept } from '../merge/as-kept.ts';
 import type { WeightMatrix } from '../merge/method.ts';
 import { averageOf } from '../merge/permute/permute.ts';
 import { tieFfns } from '../merge/write-back.ts';
-import { readFloats } from '../onnx/tensors.ts';
-import type { ModelEdits, NewTensor, NodeInfo, ValueInfo } from '../onnx/types.ts';
+import { readFloats, tensorBytes } from '../onnx/tensors.ts';
+import type { ModelEdits, NewTensor, NodeInfo, TensorInfo } from '../onnx/types.ts';
 import { composeOnnx } from '../onnx/writer.ts';
 import { loadNodeFactory } from '../runtime/ort/node.ts';
 import type { HostTensor } from '../runtime/session.ts';
 import { DataType } from '../tensor/dtype.ts';
+import { difference, type NodeFeeds, randomInputs, run, runFiles, widened } from '../testing/model-runs.ts';
 import { createRandom } from '../testing/random.ts';
-import { savedBytes } from '../testing/saved-bytes.ts';
 import { LiveModel, tapsOf } from './live-model.ts';
-import { type OpenedModel, openModel } from './opened.ts';
+import { type OpenedModel, openModels } from './opened.ts';
 import { Job } from './progress.ts';
+import { savedFiles } from './saved.ts';
 import { UnitWeights } from './term-matrices.ts';
 
 interface Expected {
+  readonly files?: readonly string[];
+  /** How the FFN weights are kept; float32 where absent. */
+  readonly dtype?: string;
   readonly groups: readonly { layers: number; dModel: number; dFf: number; gated: boolean }[];
   readonly refusals: readonly string[];
 }
@@ -36,53 +42,69 @@ interface Expected {
 const root = new URL('../testing/', import.meta.url);
 const manifest: Record<string, Expected> = JSON.parse(readFileSync(new URL('models.json', root), 'utf8'));
 const mergeable = Object.entries(manifest).filter(([, e]) => e.groups.length > 0);
-const load = (name: string) => new Uint8Array(readFileSync(new URL(`models/${name}.onnx`, root)));
-const open = (bytes: Uint8Array<ArrayBuffer>, name: string) => openModel(new Blob([bytes]), `${name}.onnx`);
 
-type Outputs = Readonly<Record<string, Float32Array>>;
+/** What rounding to the type of the weights may change of outputs: relative to their largest. */
+const TOLERANCE: Readonly<Record<string, number>> = {
+  float32: 1e-4,
+  float16: 5e-3,
+  bfloat16: 3e-2,
+  int8: 5e-2,
+  uint8: 5e-2,
+  int4: 0.4,
+  uint4: 0.4,
+};
 
-function randomInputs(inputs: readonly ValueInfo[], seed: number): Record<string, node.Tensor> {
-  const random = createRandom(seed);
-  const sizes = new Map<string, number>();
-  return Object.fromEntries(
-    inputs.map(({ name, elemType, dims = [] }) => {
-      const shape = dims.map((d) => {
-        if (typeof d === 'number') return d;
-        const key = d ?? 'unknown';
-        sizes.set(key, sizes.get(key) ?? sizes.size + 2);
-        return sizes.get(key)!;
-      });
-      const count = shape.reduce((n, d) => n * d, 1);
-      if (elemType === DataType.float)
-        return [name, new node.Tensor('float32', random.normals(count), shape)];
-      const one = () => BigInt(name.includes('mask') ? 1 : random.integer(20));
-      return [name, new node.Tensor('int64', BigInt64Array.from({ length: count }, one), shape)];
-    }),
+function open(name: string): Promise<OpenedModel> {
+  const paths = manifest[name].files ?? [`${name}.onnx`];
+  const files = paths.map(
+    (path) => new File([readFileSync(new URL(`models/${path}`, root))], basename(path)),
+  );
+  return openModels(
+    files.filter((f) => f.name.endsWith('.onnx')),
+    files,
   );
 }
 
-async function run(bytes: Uint8Array, feeds: Record<string, node.Tensor>): Promise<Outputs> {
-  const session = await node.InferenceSession.create(bytes, { logSeverityLevel: 3, intraOpNumThreads: 1 });
-  const results = await session.run(feeds);
-  await session.release();
-  return Object.fromEntries(Object.entries(results).map(([k, v]) => [k, v.data as Float32Array]));
+/** The model that is measured, in one file; or the same with edits. */
+async function measured({ model }: OpenedModel, edits: ModelEdits = {}) {
+  const tensors = new Map<TensorInfo, NewTensor | 'drop'>(edits.tensors);
+  for (const tensor of model.graph.initializers) {
+    if (tensor.storage.kind !== 'external' || tensors.has(tensor)) continue;
+    const { name, dataType, dims } = tensor;
+    tensors.set(tensor, { name, dataType, dims, data: await tensorBytes(model, tensor) });
+  }
+  return new Uint8Array(
+    await composeOnnx(model, { ...edits, tensors })
+      .toBlob()
+      .arrayBuffer(),
+  );
 }
 
-/** The largest difference, relative to the largest value. */
-function difference(a: Outputs, b: Outputs): number {
-  let worst = 0;
-  for (const [name, values] of Object.entries(a)) {
-    expect(b[name].length).toBe(values.length);
-    let scale = 1e-6;
-    for (const v of values) scale = Math.max(scale, Math.abs(v));
-    values.forEach((v, i) => {
-      worst = Math.max(
-        worst,
-        Number.isFinite(v) ? Math.abs(v - b[name][i]) / scale : Number.POSITIVE_INFINITY,
-      );
-    });
+/** Runs the files of a model, with edits, as they would be on disk. */
+async function runSaved(opened: OpenedModel, feeds: NodeFeeds, edited?: Parameters<typeof savedFiles>[1]) {
+  const files = savedFiles(opened, edited).map((f) => ({ name: f.name, blob: f.toBlob() }));
+  if (
+    opened.mainFiles.some((f) => f.model.graph.initializers.some((t) => t.dataType === DataType.bfloat16))
+  ) {
+    // onnxruntime has no bfloat16 on a CPU: the files are opened again and run as they are measured.
+    const again = files.map((f) => new File([f.blob], f.name));
+    return run(await measured(await openModels(again, again)), widened(feeds));
   }
-  return worst;
+  return runFiles(
+    files,
+    opened.mainFiles.map((f) => f.fileName),
+    feeds,
+  );
+}
+
+/** Inputs as the files take them, and as the measured model does. */
+function inputsOf(opened: OpenedModel, seed: number) {
+  const own = new Map(opened.mainFiles.flatMap((f) => f.model.graph.inputs.map((v) => [v.name, v] as const)));
+  const feeds = randomInputs(
+    opened.inputs.map((v) => ({ ...v, elemType: own.get(v.name)?.elemType ?? v.elemType })),
+    seed,
+  );
+  return { feeds, wide: widened(feeds) };
 }
 
 /** A weight's values in the shape that its node sees. */
@@ -123,15 +145,11 @@ async function rewritten(opened: OpenedModel, values: ReadonlyMap<FfnWeight, Flo
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     addInitializers.push({ name, dataType: DataType.float, dims: weight.source.dims, data: bytes });
   }
-  return compose(opened, { nodes, addInitializers });
-}
-
-async function compose(opened: OpenedModel, edits: ModelEdits) {
-  return new Uint8Array(await composeOnnx(opened.model, edits).toBlob().arrayBuffer());
+  return measured(opened, { nodes, addInitializers });
 }
 
 /** The values that the open model gives out: units and features are last, and Y = H·W_out + b_out holds. */
-async function checkTaps(live: LiveModel, group: FfnGroup, feeds: Record<string, node.Tensor>) {
+async function checkTaps(live: LiveModel, group: FfnGroup, feeds: NodeFeeds, tolerance: number) {
   const { dFf: n, dModel: d } = group;
   const [ffn] = group.ffns;
   const hosts = Object.fromEntries(
@@ -154,7 +172,7 @@ async function checkTaps(live: LiveModel, group: FfnGroup, feeds: Record<string,
       sum += hidden[row * n + u] * (weight.hiddenAxis === 0 ? data[u * d + o] : data[o * n + u]);
     return sum * factor(weight, 'alpha') + beta * (bias?.data[o] ?? 0);
   });
-  expect(difference({ y: expected }, { y: await at(ffn.output) })).toBeLessThan(1e-4);
+  expect(difference({ y: expected }, { y: await at(ffn.output) })).toBeLessThan(tolerance);
   for (const value of Object.values(taps)) value.release();
 }
 
@@ -194,7 +212,7 @@ describe('every model of the manifest', () => {
   });
 
   test.each(Object.entries(manifest))('%s has the groups and refusals expected', async (name, expected) => {
-    const { search } = await open(load(name), name);
+    const { search } = await open(name);
     expect({ groups: sorted(search.groups.map(brief)), refusals: search.refusals }).toEqual({
       groups: sorted(expected.groups),
       refusals: expected.refusals,
@@ -202,33 +220,45 @@ describe('every model of the manifest', () => {
   });
 });
 
-describe.each(mergeable)('%s', (name) => {
-  const bytes = load(name);
+describe.each(mergeable)('%s', (name, { dtype = 'float32' }) => {
+  const tolerance = TOLERANCE[dtype];
+
+  test('what is measured is what the files compute', async () => {
+    const opened = await open(name);
+    const { feeds, wide } = inputsOf(opened, 3);
+    expect(difference(await runSaved(opened, feeds), await run(await measured(opened), wide))).toBeLessThan(
+      Math.min(tolerance, 3e-2),
+    );
+  });
 
   test('permuting the hidden units of a layer changes nothing', async () => {
-    const opened = await open(bytes, name);
+    const opened = await open(name);
     const random = createRandom(name.length);
-    const feeds = randomInputs(opened.inputs, 1);
-    const before = await run(bytes, feeds);
+    const { wide: feeds } = inputsOf(opened, 1);
+    const before = await run(await measured(opened), feeds);
     for (const { ffns, dFf } of opened.search.groups) {
       const order = random.permutation(dFf);
       const values = new Map<FfnWeight, Float32Array>();
       const broken = new Map<FfnWeight, Float32Array>();
-      for (const weight of ffns[random.integer(ffns.length)].weights) {
+      const ffn = ffns[random.integer(ffns.length)];
+      const moved = new Map<WeightRole, Float32Array>();
+      for (const weight of ffn.weights) {
         const original = await valuesOf(opened, weight);
-        values.set(weight, gather(original, weight, [...order]));
-        if (weight.role === 'w_out') broken.set(weight, values.get(weight)!);
+        moved.set(weight.role, gather(original, weight, [...order]));
+        if (weight.role === 'w_out') broken.set(weight, moved.get(weight.role)!);
       }
-      expect(difference(before, await run(await rewritten(opened, values), feeds))).toBeLessThan(1e-4);
+      const kept = await asKept(opened.views[0].flat, ffn, moved);
+      for (const weight of ffn.weights) values.set(weight, kept.values.get(weight.role)!);
+      expect(difference(before, await run(await rewritten(opened, values), feeds))).toBeLessThan(tolerance);
       // The same with the last matrix alone is another function: the test can fail.
       expect(difference(before, await run(await rewritten(opened, broken), feeds))).toBeGreaterThan(1e-4);
     }
   });
 
   test('two merged layers give what an independent re-computation gives', async () => {
-    const opened = await open(bytes, name);
+    const opened = await open(name);
     const random = createRandom(name.length + 1);
-    const feeds = randomInputs(opened.inputs, 2);
+    const { feeds, wide } = inputsOf(opened, 2);
     for (const group of opened.search.groups) {
       const orders = [0, 1].map((k) =>
         k === 0 ? Array.from({ length: group.dFf }, (_, i) => i) : [...random.permutation(group.dFf)],
@@ -238,7 +268,8 @@ describe.each(mergeable)('%s', (name) => {
       const live = await LiveModel.create(opened, await loadNodeFactory(), new Job());
       try {
         for (const layer of [0, 1]) matrices.push(new Map(await live.weightsOf(group, layer)));
-        await checkTaps(live, group, feeds);
+        // Activations that the graph quantizes are measured as it has them.
+        await checkTaps(live, group, wide, dtype.includes('int') ? 1e-2 : 1e-4);
         await checkCosines(live, opened, group);
       } finally {
         await live.release();
@@ -253,21 +284,34 @@ describe.each(mergeable)('%s', (name) => {
         const mean = first.map((v, i) => (v + second[i]) / 2);
         own.set(a, mean).set(b, mean);
       }
-      const values = await averageOf({
+      const average = await averageOf({
         backend: createCpuBackend(),
         layers: matrices,
         reference: 0,
         permutations: [null, Permutation.from(orders[1])],
       });
+      const { values } = await asKept(opened.views[0].flat, group.ffns[0], average);
       const { files, parametersSaved } = tieFfns(opened.views, [{ group, layers: [0, 1], values }]);
-      const saved = await savedBytes(opened, files);
-      const merged = await run(saved, feeds);
-      expect(difference(await run(await rewritten(opened, own), feeds), merged)).toBeLessThan(1e-4);
-      expect(difference(await run(bytes, feeds), merged)).toBeGreaterThan(1e-4);
+      const merged = await runSaved(opened, feeds, files);
+      expect(difference(await run(await rewritten(opened, own), wide), merged)).toBeLessThan(tolerance);
+      expect(difference(await runSaved(opened, feeds), merged)).toBeGreaterThan(1e-4);
       // Biases that the exporter shares with other layers become the window's own.
       const { dModel: d, dFf: n } = group;
       expect(parametersSaved).toBeGreaterThanOrEqual((group.gated ? 3 : 2) * d * n - 2 * n - d);
-      expect(bytes.length - saved.length).toBeGreaterThan(4 * parametersSaved - 1024);
+      const bytes = (edited?: Parameters<typeof savedFiles>[1]) =>
+        savedFiles(opened, edited).reduce((sum, f) => sum + f.size, 0);
+      expect(bytes() - bytes(files)).toBeGreaterThan((BITS[dtype] / 8) * parametersSaved - 1200);
     }
   });
 });
+
+/** Bits of a weight in the file. */
+const BITS: Readonly<Record<string, number>> = {
+  float32: 32,
+  float16: 16,
+  bfloat16: 16,
+  int8: 8,
+  uint8: 8,
+  int4: 4,
+  uint4: 4,
+};

@@ -4,7 +4,7 @@
  * Exact and debiased CKA of FFN outputs and exact CKA of attention outputs come from the same runs of the model.
  * Where the exact statistics of all pairs do not fit the memory set aside, the data is run in several passes.
  */
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset, Padding } from '../data/dataset.ts';
 import type { FfnGroup } from '../graph/ffn.ts';
 import type { Backend, Matrix, Pair } from '../kernels/backend.ts';
 import { ckaFromNorms, createExactCka, type ExactCka, overlay } from '../similarity/cka.ts';
@@ -38,7 +38,7 @@ export async function measureSimilarity(
         const names = measures.flatMap((m) => m.names);
         const outputs = await live.run(batch.feeds, names);
         try {
-          for (const m of measures) await m.add(outputs, job.signal);
+          for (const m of measures) await m.add(outputs, batch.padding, job.signal);
         } finally {
           for (const output of Object.values(outputs)) output.release();
         }
@@ -85,6 +85,7 @@ interface PassMeasure {
   readonly names: readonly string[];
   add(
     outputs: Record<string, import('../runtime/session.ts').OutputTensor>,
+    padding: Padding | undefined,
     signal?: AbortSignal,
   ): Promise<void>;
   finish(): Promise<void>;
@@ -103,11 +104,12 @@ function startPass(plan: GroupPlan, pass: number, backend: Backend): PassMeasure
   const attentionNames = plan.attention ? group.ffns.map((f) => f.attentionOutput!) : [];
   return {
     names: [...outputNames, ...attentionNames],
-    async add(outputs, signal) {
+    async add(outputs, padding, signal) {
       const withMatrices = async (names: readonly string[], use: (m: Matrix[]) => Promise<void>) => {
         const matrices: Matrix[] = [];
         try {
-          for (const name of names) matrices.push(await toMatrix(backend, outputs[name], group.dModel));
+          for (const name of names)
+            matrices.push(await toMatrix(backend, outputs[name], group.dModel, padding));
           await use(matrices);
           // A GPU reads the runtime's buffers until its queue is done with them.
           await backend.sync();
@@ -124,7 +126,8 @@ function startPass(plan: GroupPlan, pass: number, backend: Backend): PassMeasure
     async finish() {
       overlay(plan.ffnNorms, await ffn.norms());
       if (attention) overlay(plan.attentionNorms, await attention.norms());
-      if (debiased) plan.debiased = await debiased.finish();
+      // Batches of fewer than four rows have no debiased estimate.
+      if (debiased && debiased.samples > 0) plan.debiased = await debiased.finish();
       plan.samples = ffn.samples;
     },
     dispose() {

@@ -8,6 +8,8 @@ import { asItIs } from '../flatten/sites.ts';
 import type { FlatModel, Part, PartUse } from '../flatten/types.ts';
 import { type Ffn, type FfnSearch, findFfns } from '../graph/ffn.ts';
 import { firstView, type View } from '../merge/views.ts';
+import { untieable } from '../merge/write-back.ts';
+import { externalLocations } from '../onnx/save.ts';
 import type { OnnxModel } from '../onnx/types.ts';
 import { DataType } from '../tensor/dtype.ts';
 import { FROM_ENCODER, type ModelFiles } from './model-files.ts';
@@ -28,7 +30,8 @@ const keepsOutput = (name: string) => !name.startsWith('present');
 /** @throws OnnxError where the files cannot be joined or searched */
 export async function measuredModel({ main, twins }: ModelFiles): Promise<Measured> {
   const uses = usesOf(main, false);
-  const { flat, search, widened } = await flatAndSearch(uses);
+  const { flat, search: found, widened } = await flatAndSearch(uses);
+  const search = withoutUntieable(firstView(flat, found));
   const first = firstView(flat, search);
   const others: View[] = [];
   for (const part of [...main, ...twins]) {
@@ -44,19 +47,39 @@ async function flatAndSearch(
 ): Promise<{ flat: FlatModel; search: FfnSearch; widened: boolean }> {
   const [{ part, fixed }] = uses;
   const halves = uses.some((u) => hasHalves(u.part.model));
-  const plain = uses.length === 1 && fixed.size === 0 && !callsFunctions(part.model);
+  const plain =
+    uses.length === 1 &&
+    fixed.size === 0 &&
+    !callsFunctions(part.model) &&
+    externalLocations(part.model).length === 0;
   const asRead = plain ? asItIs(part) : await flatten(uses, { widen: false });
-  const first = await findFfns(asRead.model);
+  const first = await findFfns(asRead.model, { quantized: true });
   const unpack = unpackable(asRead, first);
   if (!halves && unpack.size === 0) return { flat: asRead, search: first, widened: false };
   const flat = await flatten(uses, { widen: true, unpack });
-  return { flat, search: await findFfns(flat.model, (t) => storedType(flat, t)), widened: true };
+  return {
+    flat,
+    search: await findFfns(flat.model, { storedAs: (t) => storedType(flat, t) }),
+    widened: true,
+  };
+}
+
+/** Groups whose weights cannot be shared in their file become refusals. */
+function withoutUntieable(view: View): FfnSearch {
+  const { search } = view;
+  const refusals = [...search.refusals];
+  const groups = search.groups.filter(({ ffns }) => {
+    const reasons = ffns.map((f) => untieable(view, f)).filter((r) => r !== undefined);
+    refusals.push(...reasons);
+    return reasons.length === 0;
+  });
+  return { ...search, groups, refusals };
 }
 
 /** What else than its shape tells tensors apart that may share one copy. */
 function storedType(flat: FlatModel, tensor: Parameters<FlatModel['storedAs']>[0]): string {
   const stored = flat.storedAs(tensor);
-  return `${stored?.tensor.dataType ?? ''}:${stored?.unpackedBy?.opType ?? ''}`;
+  return stored?.packing ? JSON.stringify(stored.packing.scheme) : `${stored?.tensor.dataType ?? ''}`;
 }
 
 function hasHalves({ graph }: OnnxModel): boolean {

@@ -1,6 +1,7 @@
 /** What a person should know of an opened model beyond its numbers, in sentences. */
-import type { FlatModel } from '../flatten/types.ts';
+import type { FlatModel, StoredTensor } from '../flatten/types.ts';
 import { storedTensors } from '../graph/ffn.ts';
+import { labelOf } from '../quantize/scheme.ts';
 import { dataTypeName } from '../tensor/dtype.ts';
 import { elementCount } from '../tensor/shape.ts';
 import type { OpenedModel } from './opened.ts';
@@ -42,10 +43,14 @@ function widenedNote(search: OpenedModel['search'], flat: FlatModel): string {
   let elements = 0;
   for (const tensor of tensors) {
     elements += elementCount(tensor.dims);
-    const stored = flat.storedAs(tensor)?.tensor;
-    if (stored && elementCount(stored.dims) > 1) types.add(dataTypeName(stored.dataType) ?? 'another type');
+    const stored = flat.storedAs(tensor);
+    if (stored && tensor.dims.length > 1) types.add(nameOf(stored));
   }
   const megabytes = Math.max(1, Math.round((4 * elements) / 1e6));
   const kept = [...types].join(' and ') || 'fewer bits';
   return `Weights are kept in ${kept}. They are measured and merged in float, which takes ${megabytes} MB of memory for the FFNs, and are written back in ${kept}.`;
+}
+
+function nameOf({ tensor, packing }: StoredTensor): string {
+  return packing ? labelOf(packing.scheme) : (dataTypeName(tensor.dataType) ?? 'another type');
 }

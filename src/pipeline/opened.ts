@@ -14,6 +14,7 @@ import { measuredModel } from './measured.ts';
 import { FROM_ENCODER, type ModelFile, type ModelFiles, openModelFiles } from './model-files.ts';
 import { modelNotes } from './model-notes.ts';
 import { parametersIn } from './parameters.ts';
+import { taskOf } from './task.ts';
 import type { GroupSummary, ModelSummary, Task, ValueSummary } from './types.ts';
 
 export interface OpenedModel {
@@ -98,22 +99,6 @@ export function groupOf(opened: OpenedModel, id: string): FfnGroup {
   const group = opened.search.groups.find((g) => g.id === id);
   if (!group) throw new RangeError(`This model has no FFN group “${id}”.`);
   return group;
-}
-
-/** A causal language model gives a score for each token of its table: a hidden state of another width is none. */
-function taskOf(
-  inputs: readonly ValueInfo[],
-  output: ValueInfo | undefined,
-  vocabulary: number | undefined,
-): Task {
-  const names = new Set(inputs.map((v) => v.name));
-  const rank = output?.dims?.length;
-  const width = output?.dims?.at(-1);
-  const perToken = typeof width !== 'number' || vocabulary === undefined || width >= vocabulary;
-  if (names.has('input_ids') && perToken && (rank === undefined || rank === 3)) return 'causal-lm';
-  if (inputs.length === 1 && inputs[0].dims?.length === 4 && (rank === undefined || rank === 2))
-    return 'image-classification';
-  return 'unknown';
 }
 
 /** Bytes of a tensor as its file keeps it. */

@@ -283,3 +283,14 @@ export function meanOf(matrices: readonly Float32Array[]): Float32Array {
   for (let k = 0; k < out.length; k++) out[k] /= matrices.length;
   return out;
 }
+
+/** @throws RangeError for layers that a group does not have, or that are one */
+export function checkPair({ ffns }: FfnGroup, reference: number, layer: number): void {
+  for (const l of [reference, layer]) {
+    if (!Number.isInteger(l) || l < 0 || l >= ffns.length) {
+      throw new RangeError(`Layer ${l} does not exist: this group has the layers 0–${ffns.length - 1}.`);
+    }
+  }
+  if (reference === layer)
+    throw new RangeError(`Layer ${layer} need not be aligned to itself. Choose two different layers.`);
+}

@@ -57,6 +57,12 @@ export class Job {
     this.report(label);
   }
 
+  /** The same, with the share (0 to 1) of this job that is done. */
+  tell(label: string, share: number): void {
+    this.done = share * this.total;
+    this.report(label);
+  }
+
   /**
    * One step is done: reports, yields to the event loop, and stops here where the job was cancelled.
    * @param partial a result that is there already

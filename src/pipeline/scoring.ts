@@ -5,6 +5,8 @@
  * runs the blocks from its first change on; and scores are cached by what they are scores of, so that nothing is
  * computed twice (design.md, Caching by content).
  *
+ * Where a dataset names several outputs, their rows are scored together, output by output.
+ *
  * Known limits: kept values take memory in proportion to tokens × d_model × layers; batches beyond the budget are run
  * from the start.
  */
@@ -24,16 +26,16 @@ const MOST_SCORES = 1000;
 export class Scorer {
   private readonly live: LiveModel;
   private readonly dataset: Dataset;
-  private readonly output: string;
+  private readonly outputs: readonly string[];
   private readonly kept = new Map<string, KeptValues>();
   private keptBytes = 0;
   private readonly scores = new Map<string, Scored>();
 
-  /** @param output name of the model's output that is scored */
+  /** @param output name of the model's output that is scored, unless the dataset names others */
   constructor(live: LiveModel, dataset: Dataset, output: string) {
     this.live = live;
     this.dataset = dataset;
-    this.output = output;
+    this.outputs = dataset.outputs ?? [output];
   }
 
   /** Batches of a split under a metric: the steps of one scoring. */
@@ -121,35 +123,37 @@ export class Scorer {
       const { feeds, targets } = data.batch(split, b, data.itemsPerBatch);
       const key = `${data.key}|${split}|${b}`;
       const original = async () => this.readOriginal(key, feeds);
-      const logits = changes ? await this.readVariant(key, feeds, changes) : await original();
-      const reference = againstOriginal ? (changes ? await original() : logits) : undefined;
-      losses.push(scoreBatch(choice.metric, logits, targets, reference));
+      const given = changes ? await this.readVariant(key, feeds, changes) : await original();
+      const reference = againstOriginal ? (changes ? await original() : given) : undefined;
+      given.forEach((values, k) => {
+        losses.push(scoreBatch(choice.metric, values, targets, reference?.[k]));
+      });
       await job.step(`${label}, batch ${b + 1} of ${batches}`);
     }
     return combine(losses, choice.metric);
   }
 
-  private async readVariant(key: string, feeds: Feeds, changes: Changes): Promise<Float32Array> {
+  private async readVariant(key: string, feeds: Feeds, changes: Changes): Promise<Float32Array[]> {
     if (!this.kept.has(key) && this.keptBytes < KEPT_BUDGET) await this.readOriginal(key, feeds);
     const kept = this.kept.get(key);
-    return this.read(await this.live.run(feeds, [this.output], { changes, ...(kept && { kept }) }));
+    return this.read(await this.live.run(feeds, this.outputs, { changes, ...(kept && { kept }) }));
   }
 
   /** The original's output; keeps its values at the cuts where there is room. */
-  private async readOriginal(key: string, feeds: Feeds): Promise<Float32Array> {
+  private async readOriginal(key: string, feeds: Feeds): Promise<Float32Array[]> {
     const have = this.kept.get(key);
-    if (have) return this.read(await this.live.run(feeds, [this.output], { kept: have }));
-    if (this.keptBytes >= KEPT_BUDGET) return this.read(await this.live.run(feeds, [this.output]));
-    const { kept, outputs } = await this.live.keep(feeds, [this.output]);
+    if (have) return this.read(await this.live.run(feeds, this.outputs, { kept: have }));
+    if (this.keptBytes >= KEPT_BUDGET) return this.read(await this.live.run(feeds, this.outputs));
+    const { kept, outputs } = await this.live.keep(feeds, this.outputs);
     this.kept.set(key, kept);
     this.keptBytes += kept.bytes;
     return this.read(outputs);
   }
 
-  private async read(outputs: Awaited<ReturnType<LiveModel['run']>>): Promise<Float32Array> {
-    const tensor = outputs[this.output];
-    const values = (await tensor.read()) as Float32Array;
-    tensor.release();
+  private async read(outputs: Awaited<ReturnType<LiveModel['run']>>): Promise<Float32Array[]> {
+    const values: Float32Array[] = [];
+    for (const name of this.outputs) values.push((await outputs[name].read()) as Float32Array);
+    for (const name of this.outputs) outputs[name].release();
     return values;
   }
 }

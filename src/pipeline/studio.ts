@@ -13,14 +13,15 @@ import type { Backend } from '../kernels/backend.ts';
 import type { SessionFactory } from '../runtime/session.ts';
 import type { StageContext } from './context.ts';
 import { addFiles, type DataFiles, type DataStage, NO_FILES, prepareData } from './data-stage.ts';
+import { composeDownload } from './downloads.ts';
 import { makeExamples } from './examples.ts';
 import type { LiveModel } from './live-model.ts';
 import { measureSimilarity } from './measure.ts';
+import { ModelFolder, unusedFiles } from './model-folder.ts';
 import { groupOf, type OpenedModel, openModels } from './opened.ts';
-import { type AssignmentSolver, alignPairs, PairStore } from './pairs.ts';
+import { type AssignmentSolver, alignPairs, checkPair, PairStore } from './pairs.ts';
 import { planGroups } from './plan.ts';
 import { Job, type JobOptions } from './progress.ts';
-import { savedFiles } from './saved.ts';
 import { termsOf } from './score-terms.ts';
 import { Scorer } from './scoring.ts';
 import { openChecked } from './self-test.ts';
@@ -48,7 +49,14 @@ import type {
   SweepRequest,
   SweepResult,
 } from './types.ts';
-import { buildVariant, layersOf, releaseVariant, savingOf, type Variant } from './variant.ts';
+import {
+  buildVariant,
+  layersOf,
+  releaseVariant,
+  requantizedNote,
+  savingOf,
+  type Variant,
+} from './variant.ts';
 
 export interface StudioDeps {
   readonly engine: EngineSummary;
@@ -66,6 +74,7 @@ export class Studio {
   private opened: OpenedModel | null = null;
   private files: DataFiles = NO_FILES;
   private askedLength: number | undefined;
+  private readonly folder = new ModelFolder();
   private dataset: Dataset | null = null;
   private metric: Metric = 'perplexity';
   private metrics: readonly Metric[] = [];
@@ -110,14 +119,20 @@ export class Studio {
       stage = { data: null, needs: [{ what: 'data', sentence: error.message }], dataset: null };
     }
     await job.check();
-    if (sorted.unused.length > 0) notes.push(`Not used: ${sorted.unused.join(', ')}.`);
+    const unused = unusedFiles(opened, sorted);
+    if (unused.length > 0) notes.push(`Not used: ${unused.join(', ')}.`);
     await this.forget();
     this.opened = opened;
     this.files = files;
     this.askedLength = undefined;
+    this.folder.take(sorted, 'instead');
     this.useDataset(stage);
     return {
-      model: { ...opened.summary, notes: [...opened.summary.notes, ...notes] },
+      model: {
+        ...opened.summary,
+        formats: this.folder.formats(opened.summary),
+        notes: [...opened.summary.notes, ...notes],
+      },
       data: stage.data,
       needs: stage.needs,
     };
@@ -137,7 +152,9 @@ export class Studio {
         `“${dropped[0]?.name ?? 'nothing'}” cannot be used as data. Text (.txt) with a tokenizer.json, or images (.npy, labels beside them), can.`,
       );
     }
-    return this.prepare(opened, addFiles(this.files, sorted), this.askedLength);
+    const state = await this.prepare(opened, addFiles(this.files, sorted), this.askedLength);
+    this.folder.take(sorted, 'added');
+    return { ...state, formats: this.folder.formats(opened.summary) };
   }
 
   async setContextLength(tokens: number): Promise<DataState> {
@@ -145,8 +162,7 @@ export class Studio {
   }
 
   async measure(options: JobOptions = {}): Promise<MeasureResult> {
-    const job = new Job(options);
-    const dataset = this.data();
+    const [job, dataset] = [new Job(options), this.data()];
     const { groups } = this.model().search;
     if (groups.length === 0)
       throw new DataError('This model has no FFN group to measure; see why under the summary.');
@@ -165,15 +181,7 @@ export class Studio {
   ): Promise<AlignmentResult> {
     const job = new Job(options);
     const group = groupOf(this.model(), groupId);
-    for (const l of [reference, layer]) {
-      if (!Number.isInteger(l) || l < 0 || l >= group.ffns.length) {
-        throw new RangeError(
-          `Layer ${l} does not exist: this group has the layers 0–${group.ffns.length - 1}.`,
-        );
-      }
-    }
-    if (reference === layer)
-      throw new RangeError(`Layer ${layer} need not be aligned to itself. Choose two different layers.`);
+    checkPair(group, reference, layer);
     await alignPairs(await this.context(job), group, [[reference, layer]], 'default', true);
     const pair = this.pairs.get(groupId, reference, layer)!;
     return {
@@ -192,8 +200,7 @@ export class Studio {
 
   /** What the windows would save, exactly. */
   predict(sets: readonly LayerSet[]): Saving {
-    const opened = this.model();
-    return savingOf(opened, { tied: layersOf(opened, sets) });
+    return savingOf(this.model(), { tied: layersOf(this.model(), sets) });
   }
 
   async merge(plan: MergePlan, options: JobOptions = {}): Promise<MergeResult> {
@@ -201,7 +208,7 @@ export class Studio {
     const opened = this.model();
     if (plan.sets.length === 0) {
       this.setVariant(null);
-      return { plan, saving: savingOf(opened, { tied: [] }), aligned: [], seconds: job.seconds };
+      return { plan, saving: savingOf(opened, { tied: [] }), notes: [], aligned: [], seconds: job.seconds };
     }
     const context = await this.context(job);
     const evaluate = this.dataset && (await this.scorer(job)).evaluator(this.choice(), job);
@@ -219,6 +226,7 @@ export class Studio {
       plan: variant.plan,
       ...(variant.droppedLayers && { droppedLayers: variant.droppedLayers }),
       saving: savingOf(opened, variant),
+      notes: (variant.requantized ?? []).map(requantizedNote),
       aligned: [...groups].map((g) => this.pairs.matrix(g, score === 'best' ? undefined : termsOf(score, g))),
       seconds: job.seconds,
     };
@@ -226,8 +234,8 @@ export class Studio {
 
   /** Chooses the metric of evaluations, sweeps and plans. @throws DataError where it does not apply */
   setMetric(choice: MetricChoice): void {
-    this.data();
     const { metrics } = this;
+    this.data();
     if (!metrics.includes(choice.metric)) {
       throw new DataError(
         `The metric “${choice.metric}” does not apply to this model and data: ${metrics.join(', ')} do.`,
@@ -280,13 +288,9 @@ export class Studio {
     return makeExamples(await this.context(new Job(options)), request, this.variant?.changes);
   }
 
-  /** The current variant as a file; with nothing merged, the input byte for byte, composed by the writer. */
-  async download(format: DownloadFormat = 'onnx'): Promise<DownloadResult> {
-    const opened = this.model();
-    const [file] = savedFiles(opened, this.variant?.files);
-    const base = opened.fileName.replace(/\.onnx$/i, '');
-    if (format !== 'onnx') throw new DataError(`The format “${format}” cannot be saved.`);
-    return { blob: file.toBlob(), fileName: `${base}${this.variant ? '-merged' : '-copy'}.onnx`, notes: [] };
+  /** The current variant in a format; with nothing merged, the model's own files byte for byte. */
+  async download(format: DownloadFormat = 'onnx', options: JobOptions = {}): Promise<DownloadResult> {
+    return composeDownload(this.model(), this.variant, format, this.folder, new Job(options));
   }
 
   /** Frees sessions and device memory. */

@@ -60,7 +60,8 @@ export async function correlateTerms(
         for (const { term, layers, sums } of terms) {
           const features = new Map<number, Matrix>();
           for (const layer of layers) {
-            const matrix = await toMatrix(backend, outputs[tapOf(group.ffns[layer], term)], group.dFf);
+            const tap = outputs[tapOf(group.ffns[layer], term)];
+            const matrix = await toMatrix(backend, tap, group.dFf, batch.padding);
             held.push(matrix);
             features.set(layer, matrix);
           }

@@ -42,7 +42,23 @@ export interface GroupSummary {
   readonly hasAttention: boolean;
 }
 
-export type Task = 'causal-lm' | 'image-classification' | 'unknown';
+/**
+ * What a model is for. `text-encoder`, `audio-encoder` and `image-encoder` give hidden states or one vector an item;
+ * `audio-ctc` scores of letters a frame; `text-and-image` two towers, as CLIP has them.
+ */
+export type Task =
+  | 'causal-lm'
+  | 'masked-lm'
+  | 'text-encoder'
+  | 'text-classification'
+  | 'seq2seq-text'
+  | 'seq2seq-audio'
+  | 'audio-ctc'
+  | 'audio-encoder'
+  | 'image-classification'
+  | 'image-encoder'
+  | 'text-and-image'
+  | 'unknown';
 
 /** A model file that was opened. */
 export interface FileSummary {
@@ -82,19 +98,21 @@ export type SplitName = 'calibrate' | 'select' | 'report';
 
 export interface SplitSummary {
   readonly name: SplitName;
-  /** Tokens fed, or images. */
+  /** Tokens fed, images, clips of sound, or samples of arrays. */
   readonly items: number;
-  readonly unit: 'tokens' | 'images';
+  readonly unit: 'tokens' | 'images' | 'clips' | 'samples';
   /** Items that the metric scores on this split. */
   readonly scored: number;
 }
 
 export interface DataSummary {
-  readonly kind: 'text' | 'images';
+  readonly kind: 'text' | 'pairs' | 'images' | 'audio' | 'tensors';
+  /** What the model is for, as its other files say it too: a masked language model may look like a causal one. */
+  readonly task: Task;
   readonly splits: readonly SplitSummary[];
   /** A sentence: how the data was split. */
   readonly rule: string;
-  /** Text only: tokens a chunk, and where that number came from (a sentence). */
+  /** Text and pairs: tokens at most, and where that number came from (a sentence). */
   readonly contextLength?: number;
   readonly contextSource?: string;
   /** The metric chosen from the model and the data. */
@@ -107,9 +125,17 @@ export interface DataSummary {
 
 /**
  * `perplexity`: on chunks; `strided-perplexity`: sliding window; `token-accuracy`: next token; `accuracy`: of classes;
- * `kl`: mean KL(original ‖ merged) of the output distributions, in nats; `agreement`: share of equal top-1 outputs.
+ * `kl`: mean KL(original ‖ merged) of the output distributions, in nats; `agreement`: share of equal top-1 outputs;
+ * `cosine`: mean of 1 − cosine between the output vectors of the two.
  */
-export type Metric = 'perplexity' | 'strided-perplexity' | 'token-accuracy' | 'accuracy' | 'kl' | 'agreement';
+export type Metric =
+  | 'perplexity'
+  | 'strided-perplexity'
+  | 'token-accuracy'
+  | 'accuracy'
+  | 'kl'
+  | 'agreement'
+  | 'cosine';
 
 /** A metric and its settings. */
 export interface MetricChoice {
@@ -120,12 +146,14 @@ export interface MetricChoice {
 
 /** Something that is missing before the next step can run, with the sentence that asks for it. */
 export interface Need {
-  readonly what: 'data' | 'tokenizer' | 'preprocessor' | 'labels' | 'context-length' | 'model';
+  readonly what: 'data' | 'tokenizer' | 'preprocessor' | 'config' | 'labels' | 'context-length' | 'model';
   readonly sentence: string;
 }
 
 export interface DataState {
   readonly data: DataSummary | null;
+  /** What the model can be saved as now, where that may have changed. */
+  readonly formats?: readonly DownloadFormat[];
   readonly needs: readonly Need[];
 }
 
@@ -221,6 +249,8 @@ export interface MergeResult {
   /** For `layer-drop`: per group, the layers left out. */
   readonly droppedLayers?: readonly { readonly groupId: string; readonly layers: readonly number[] }[];
   readonly saving: Saving;
+  /** Sentences: what else the merge did. */
+  readonly notes: readonly string[];
   /** The group's `aligned` matrices, with the pairs that this merge measured filled in. */
   readonly aligned: readonly SimilarityMatrix[];
   readonly seconds: number;

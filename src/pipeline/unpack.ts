@@ -1,14 +1,60 @@
 /**
  * Quantized FFN weights as the flat model has them: f32, made from their codes when they are asked for.
  */
-import type { FlatModel, Unpacked } from '../flatten/types.ts';
+import { type FlatModel, nodeKey, type StoredPacking, type Unpacked } from '../flatten/types.ts';
 import type { FfnSearch } from '../graph/ffn.ts';
-import type { TensorInfo } from '../onnx/types.ts';
+import type { Packing } from '../graph/packing.ts';
+import { tensorBytes } from '../onnx/tensors.ts';
+import type { OnnxModel } from '../onnx/types.ts';
+import { dequantize } from '../quantize/quantize.ts';
+import { shapeOf } from '../quantize/scheme.ts';
+import { transpose } from '../tensor/matrix.ts';
 
-/** By node key: the constants that are unpacked. */
-export function unpackable(
-  _flat: FlatModel,
-  _search: FfnSearch,
-): ReadonlyMap<string, Unpacked & { readonly tensor: TensorInfo }> {
-  return new Map();
+/**
+ * The quantized constants of the FFNs found, by the key of the node that unpacks each.
+ * @param flat without anything unpacked
+ */
+export function unpackable(flat: FlatModel, search: FfnSearch): ReadonlyMap<string, Unpacked> {
+  const found = new Map<string, Unpacked>();
+  for (const { packing } of search.groups.flatMap((g) => g.ffns.flatMap((f) => f.weights))) {
+    const origin = packing && flat.originOfNode(packing.node);
+    if (!packing || !origin) continue;
+    const stored = storedPacking(flat, packing);
+    const shape = shapeOf(packing.scheme);
+    const { model } = origin.scope.use.part;
+    found.set(nodeKey(origin.scope, origin.node), {
+      packing: stored,
+      dims: stored.flipped ? [shape[1], shape[0]] : shape,
+      read: async () => {
+        const values = await unpack(model, stored);
+        return (stored.flipped ? transpose(values, shape[0], shape[1]) : values) as Float32Array<ArrayBuffer>;
+      },
+    });
+  }
+  return found;
+}
+
+function storedPacking(flat: FlatModel, packing: Packing): StoredPacking {
+  const { scheme, values, scales, zeroPoints, dataScale } = packing;
+  const inFile = ({ source }: Packing['values']) => flat.storedAs(source.tensor)!.tensor;
+  return {
+    scheme,
+    values: inFile(values),
+    scales: inFile(scales),
+    ...(zeroPoints && { zeroPoints: inFile(zeroPoints) }),
+    // MatMulNBits keeps the matrix as outputs × inputs, and stands for a MatMul of inputs × outputs.
+    flipped: scheme.kind === 'blocks' || values.source.transposed,
+    foreignScale: dataScale !== undefined,
+  };
+}
+
+/** f32 values in the scheme's own shape. */
+async function unpack(model: OnnxModel, packing: StoredPacking): Promise<Float32Array<ArrayBuffer>> {
+  const { scheme, values, scales, zeroPoints } = packing;
+  const parts = {
+    values: await tensorBytes(model, values),
+    scales: await tensorBytes(model, scales),
+    ...(zeroPoints && { zeroPoints: await tensorBytes(model, zeroPoints) }),
+  };
+  return dequantize(scheme, parts) as Float32Array<ArrayBuffer>;
 }

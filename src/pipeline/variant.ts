@@ -7,7 +7,7 @@
 import { DataError } from '../data/errors.ts';
 import type { FfnGroup, WeightRole } from '../graph/ffn.ts';
 import type { Pair } from '../kernels/backend.ts';
-import { asKept, firstMismatch } from '../merge/as-kept.ts';
+import { asKept, type Kept } from '../merge/as-kept.ts';
 import {
   dropFfns,
   dropLayers,
@@ -19,6 +19,7 @@ import {
 } from '../merge/drop.ts';
 import { mergeMethods } from '../merge/method.ts';
 import { randomWindows } from '../merge/random-windows.ts';
+import { firstMismatch } from '../merge/same-weights.ts';
 import { checkSets, formatSet, referencePosition } from '../merge/sets.ts';
 import { type EditedFiles, parametersRemoved, type TiedFfn, tieFfns } from '../merge/write-back.ts';
 import type { PinnedTensor } from '../runtime/session.ts';
@@ -43,11 +44,15 @@ export interface Variant {
   readonly changes: Changes;
   /** Key of the dataset whose calibration split aligned it; empty where none was used. */
   readonly builtOn: string;
+  /** What quantizing merged weights again added, a set each. */
+  readonly requantized?: readonly Requantized[];
   /** For `ffn-drop`: per group, the layers whose FFN is left out. */
   readonly droppedFfns?: readonly LayerRefs[];
   /** For `layer-drop`: per group, the layers left out. */
   readonly droppedLayers?: readonly LayerRefs[];
 }
+
+type Requantized = NonNullable<Kept['requantized']> & { readonly layers: readonly number[] };
 
 /** Layers of a group, ascending; one or more. */
 export interface LayerRefs {
@@ -190,6 +195,7 @@ async function mergedBy(
 ): Promise<Variant> {
   const method = mergeMethods[methodOf(plan)];
   const tied: (TiedFfn & { readonly values: ReadonlyMap<WeightRole, Float32Array> })[] = [];
+  const requantized: Requantized[] = [];
   for (const { group, layers } of sets) {
     job.announce(`Merging layers ${formatSet(layers)}`);
     const reference = referencePosition(plan.reference, layers.length);
@@ -204,8 +210,9 @@ async function mergedBy(
       reference,
       permutations: layers.map(permutationOf),
     });
-    const values = asKept(opened.views[0].flat, group.ffns[layers[0]], merged);
-    tied.push({ group, layers, values });
+    const kept = await asKept(opened.views[0].flat, group.ffns[layers[0]], merged);
+    tied.push({ group, layers, values: kept.values });
+    if (kept.requantized) requantized.push({ layers, ...kept.requantized });
     await job.check();
   }
   await checkTwins(opened, tied);
@@ -214,7 +221,12 @@ async function mergedBy(
   for (const { group, layers, values } of tied) {
     for (const [name, pin] of live.override(group, layers, values)) weights.set(name, pin);
   }
-  return { plan, tied, files, changes: { weights }, builtOn: dataset?.key ?? '' };
+  return { plan, tied, files, changes: { weights }, builtOn: dataset?.key ?? '', requantized };
+}
+
+/** What quantizing merged weights again did to them, in a sentence. */
+export function requantizedNote({ layers, scheme, relative }: Requantized): string {
+  return `The merged weights of layers ${formatSet(layers)} were quantized again (${scheme}), which changes them by ${(100 * relative).toPrecision(2)} % of their size; scores include it.`;
 }
 
 /** @throws DataError where a file that should hold the same weights holds others */

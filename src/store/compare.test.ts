@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { opened } from '../testing/studio-setup.ts';
-import { describePlan, suggestedName } from './describe.ts';
+import { describePlan, stackName } from './describe.ts';
 import { sharedPrefix } from './examples.ts';
 import { mergeIsStale } from './merge.ts';
 import { damageOf, formatDifference } from './metrics.ts';
@@ -183,8 +183,32 @@ describe('words', () => {
     );
   });
 
-  it('name files', () => {
-    expect(suggestedName('gpt2.onnx', plan)).toBe('gpt2-merged-1+4+5_8-9.onnx');
-    expect(suggestedName('gpt2.onnx', null)).toBe('gpt2.onnx');
+  it('tell stacks apart where there are several', () => {
+    const groups = [
+      { id: 'g0', name: 'encoder.encoder.layers.*' },
+      { id: 'g1', name: 'decoder.model.decoder.layers.*' },
+    ];
+    const both = [
+      { groupId: 'g0', layers: [0, 1] },
+      { groupId: 'g1', layers: [0, 1] },
+    ];
+    expect(describePlan({ ...plan, sets: both }, undefined, groups)).toMatch(
+      /^encoder 0–1 and decoder 0–1, /,
+    );
+    const dropped = [
+      { groupId: 'g0', layers: [1, 2] },
+      { groupId: 'g1', layers: [3] },
+    ];
+    expect(describePlan({ ...plan, method: 'layer-drop' }, dropped, groups)).toBe(
+      'layers encoder 1, 2; decoder 3 left out whole',
+    );
+    const towers = ['model.text.layers.*', 'model.vision.layers.*'].map((name) => ({ id: name, name }));
+    expect(stackName(towers, 'model.vision.layers.*')).toBe('model.vision');
+    expect(stackName(towers.slice(1), 'model.vision.layers.*')).toBe('');
+    const alike = [
+      { id: 'g0', name: 'h.*' },
+      { id: 'g1', name: 'h.*' },
+    ];
+    expect(stackName(alike, 'g1')).toBe('h.*');
   });
 });

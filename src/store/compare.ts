@@ -152,7 +152,7 @@ export function createCompareActions(context: SliceContext): CompareActions {
           set({ evaluation: scoreOf(chosen, metric.chosen) ?? null });
           return {
             kind: 'done',
-            text: `Variant ${id} is merged again: ${describePlan(result.plan, result.droppedLayers)}.`,
+            text: `Variant ${id} is merged again: ${describePlan(result.plan, result.droppedLayers, get().model?.groups)}.`,
           };
         },
       );

@@ -1,12 +1,41 @@
-/** Plans and sets of layers in words, and the names of files made from them. */
+/** Plans and sets of layers in words. */
 import { setName } from './sets.ts';
-import type { LayerSet, MergeMethodId, MergePlan, MergeResult, ScoreChoice, ScoreTerm } from './types.ts';
+import type {
+  GroupSummary,
+  LayerSet,
+  MergeMethodId,
+  MergePlan,
+  MergeResult,
+  ScoreChoice,
+  ScoreTerm,
+} from './types.ts';
 
-/** `4–7 and 9–10`; sets that hold commas are parted by semicolons. */
-export function describeSets(sets: readonly LayerSet[]): string {
+type Groups = readonly Pick<GroupSummary, 'id' | 'name'>[];
+
+/** The least of each group's name that tells it from the others: `encoder` and `decoder`. Empty for one group. */
+export function stackName(groups: Groups, groupId: string): string {
+  const group = groups.find(({ id }) => id === groupId);
+  if (groups.length < 2 || !group) return '';
+  const start = (name: string, pieces: number) => name.split('.').slice(0, pieces).join('.');
+  for (let pieces = 1; pieces < group.name.split('.').length; pieces++) {
+    const starts = groups.map(({ name }) => start(name, pieces));
+    if (new Set(starts).size === groups.length) return start(group.name, pieces);
+  }
+  return group.name;
+}
+
+/** `4–7 and 9–10`; sets that hold commas are parted by semicolons. Of several groups: `encoder 4–7 and decoder 9–10`. */
+export function describeSets(sets: readonly LayerSet[], groups: Groups = []): string {
   // Sets drawn at random come in the order that they were drawn.
   const inOrder = [...sets].sort((a, b) => (a.groupId === b.groupId ? a.layers[0] - b.layers[0] : 0));
-  const names = inOrder.map(({ layers }) => setName(layers));
+  return joined(inOrder.map((set) => inStack(groups, set.groupId, setName(set.layers))));
+}
+
+function inStack(groups: Groups, groupId: string, layers: string): string {
+  return `${stackName(groups, groupId)} ${layers}`.trim();
+}
+
+function joined(names: readonly string[]): string {
   if (names.some((name) => name.includes(','))) return names.join('; ');
   return names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)}` : (names[0] ?? 'nothing');
 }
@@ -60,23 +89,19 @@ function describeScore(score: ScoreChoice): string {
 }
 
 /** `4–7 and 9–10, permuted, averaged, first layer as reference`. */
-export function describePlan(plan: MergePlan, droppedLayers?: MergeResult['droppedLayers']): string {
+export function describePlan(
+  plan: MergePlan,
+  droppedLayers?: MergeResult['droppedLayers'],
+  groups: Groups = [],
+): string {
   const { method } = plan;
   if (method === 'layer-drop') {
-    const dropped = droppedLayers?.flatMap(({ layers }) => layers).join(', ');
-    return dropped ? `layers ${dropped} left out whole` : 'layers left out whole';
+    const dropped = (droppedLayers ?? []).filter(({ layers }) => layers.length > 0);
+    const names = dropped.map(({ groupId, layers }) => inStack(groups, groupId, layers.join(', ')));
+    return names.length > 0 ? `layers ${joined(names)} left out whole` : 'layers left out whole';
   }
   const seed = method === 'random' && plan.seed !== undefined ? ` (seed ${plan.seed})` : '';
   const reference = usesReference(method) ? `, ${plan.reference} layer as reference` : '';
   const score = usesScore(method) ? describeScore(plan.score) : '';
-  return `${describeSets(plan.sets)}, ${METHOD_SHORT[method]}${seed}${reference}${score}`;
-}
-
-/** The name offered for a saved model: `model-merged-4-7.onnx`; unchanged where nothing was merged. */
-export function suggestedName(fileName: string, plan: MergePlan | null): string {
-  if (!plan || plan.sets.length === 0) return fileName;
-  const stem = fileName.replace(/\.onnx$/i, '');
-  const sets = plan.sets.map(({ layers }) => setName(layers).replace('–', '-').replaceAll(', ', '+'));
-  const kind = plan.method === 'ffn-drop' || plan.method === 'layer-drop' ? plan.method : 'merged';
-  return `${stem}-${kind}-${sets.join('_')}.onnx`;
+  return `${describeSets(plan.sets, groups)}, ${METHOD_SHORT[method]}${seed}${reference}${score}`;
 }

@@ -1,6 +1,6 @@
 /** Original and merged side by side on real outputs. The outputs before stay until the new ones are there. */
 import type { SliceContext } from './context.ts';
-import type { StudioActions } from './types.ts';
+import type { StudioActions, StudioFacts } from './types.ts';
 
 export function createExampleActions(context: SliceContext): Pick<StudioActions, 'compareExamples'> {
   const { api, set, get, jobs, fail, variant } = context;
@@ -26,6 +26,20 @@ export function createExampleActions(context: SliceContext): Pick<StudioActions,
       });
     },
   };
+}
+
+/** What can be set side by side: text that is written on, pictures that are named; null for other models and data. */
+export function examplesKind({
+  model,
+  data,
+}: Pick<StudioFacts, 'model' | 'data'>): 'written' | 'pictures' | null {
+  const task = data?.task ?? model?.task;
+  const kind = data?.kind;
+  if ((task === 'causal-lm' || task === 'seq2seq-text') && (!kind || kind === 'text' || kind === 'pairs'))
+    return 'written';
+  // Hidden tokens that are guessed are items to look at, as images are.
+  if (task === 'masked-lm' && kind === 'text') return 'pictures';
+  return kind === 'images' || (task === 'image-classification' && !kind) ? 'pictures' : null;
 }
 
 /** Where two texts part: characters that they share from the start, never half of a surrogate pair. */

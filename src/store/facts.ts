@@ -30,6 +30,7 @@ export const initialFacts: StudioFacts = {
   evaluation: null,
   tried: [],
   examples: null,
+  saveAs: { format: 'onnx', saved: null },
   view: { kind: 'cka', groupId: null, table: false, stretch: true, stripWidth: null, theme: 'light' },
 };
 
@@ -53,6 +54,7 @@ export function factsForModel(model: ModelSummary, before: StudioFacts): Partial
     evaluation: null,
     tried: [],
     examples: null,
+    saveAs: { format: 'onnx', saved: null },
     view: { ...before.view, kind: 'cka', groupId: model.groups[0]?.id ?? null, stripWidth: null },
   };
 }

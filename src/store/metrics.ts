@@ -16,6 +16,7 @@ const METRICS: Record<Metric, MetricFacts> = {
   accuracy: { name: 'Accuracy', higherIsBetter: true, percent: true, digits: 1 },
   kl: { name: 'KL from the original', higherIsBetter: false, percent: false, digits: 4 },
   agreement: { name: 'Top-1 agreement with the original', higherIsBetter: true, percent: true, digits: 1 },
+  cosine: { name: 'Cosine distance from the original', higherIsBetter: false, percent: false, digits: 4 },
 };
 
 export function metricName(metric: Metric): string {

@@ -6,6 +6,7 @@
 import type {
   AlignmentResult,
   DataSummary,
+  DownloadFormat,
   EngineSummary,
   EvaluationResult,
   ExampleResult,
@@ -35,9 +36,11 @@ import type { GpuPreference } from '../worker/api.ts';
 export type {
   AlignmentResult,
   DataSummary,
+  DownloadFormat,
   EngineSummary,
   EvaluationResult,
   ExampleResult,
+  FileSummary,
   GenerateRequest,
   GroupSummary,
   ImageExample,
@@ -146,6 +149,14 @@ export interface ExamplesRun {
   readonly of: MergePlan | null;
 }
 
+/** A file that was saved, and what the person should know of it. */
+export interface SavedAs {
+  readonly fileName: string;
+  readonly format: DownloadFormat;
+  /** Sentences. */
+  readonly notes: readonly string[];
+}
+
 export interface StudioFacts {
   readonly engine: {
     readonly status: 'idle' | 'probing' | 'ready' | 'failed';
@@ -188,6 +199,12 @@ export interface StudioFacts {
   readonly evaluation: EvaluationResult | null;
   readonly tried: readonly TriedVariant[];
   readonly examples: ExamplesRun | null;
+  readonly saveAs: {
+    /** As asked for; where the open model cannot be saved so, `chosenFormat` is another. */
+    readonly format: DownloadFormat;
+    /** The last file saved of this model in this format. */
+    readonly saved: SavedAs | null;
+  };
   readonly view: {
     readonly kind: SimilarityKind;
     readonly groupId: string | null;
@@ -231,6 +248,7 @@ export interface StudioActions {
   runBaselines(): Promise<void>;
   useAgain(id: number): Promise<void>;
   compareExamples(request: GenerateRequest): Promise<void>;
+  setFormat(format: DownloadFormat): void;
   download(): Promise<void>;
   saveMatrix(): void;
   saveAlignment(): void;

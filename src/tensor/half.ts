@@ -3,6 +3,7 @@
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
+/** The value of binary16 bits (0 … 65535). */
 export function fromHalf(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 31;
@@ -41,6 +42,7 @@ export function toBfloat16(value: number): number {
   return ((all + 0x7fff + ((all >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
+/** The value of bfloat16 bits (0 … 65535): exact, as they are the upper half of an f32. */
 export function fromBfloat16(half: number): number {
   bits[0] = half << 16;
   return float[0];

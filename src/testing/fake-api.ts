@@ -3,12 +3,11 @@
  * signal. For tests of the store and for looking at the page without a worker; never part of the built page.
  */
 import type {
-  DataSummary,
+  DataState,
   EngineSummary,
   GroupSummary,
   LayerSet,
   MergePlan,
-  Metric,
   MetricChoice,
   ModelSummary,
   OpenResult,
@@ -18,19 +17,22 @@ import type {
   SweepEntry,
 } from '../pipeline/types.ts';
 import type { CallOptions, StudioApi } from '../worker/api.ts';
+import {
+  type FakeModelOptions,
+  fakeData,
+  fakeDownload,
+  fakeGroups,
+  fakeModel,
+  fakeModelNeeds,
+} from './fake-models.ts';
 import { damageOf, entryOf, examplesFor, proposalsFor, scored } from './fake-scores.ts';
 
-export interface FakeOptions {
-  readonly layers?: number;
+export interface FakeOptions extends FakeModelOptions {
   /** Milliseconds a step takes. */
   readonly delay?: number;
-  readonly twoGroups?: boolean;
-  readonly refusals?: readonly string[];
   /** Opens without data, and asks for it. */
   readonly needsData?: boolean;
   readonly needsContext?: boolean;
-  readonly images?: boolean;
-  readonly gated?: boolean;
   /** Leaves these pairs' values out, as a partial measurement does. */
   readonly partial?: boolean;
   /** The sentence that a method fails with. */
@@ -51,24 +53,6 @@ const engineSummary: EngineSummary = {
   threads: 2,
   reason: 'Runs on the CPU with 2 threads: this browser offers no GPU adapter.',
 };
-
-function groupOf(id: string, name: string, layers: number, dModel: number): GroupSummary {
-  const dFf = 4 * dModel;
-  const parametersPerFfn = 2 * dModel * dFf + dModel + dFf;
-  return {
-    id,
-    name,
-    layers,
-    dModel,
-    dFf,
-    activation: 'GELU (tanh)',
-    gated: false,
-    parametersPerFfn,
-    bytesPerFfn: parametersPerFfn * 4,
-    layerLabels: Array.from({ length: layers }, (_, layer) => name.replace('*', String(layer))),
-    hasAttention: true,
-  };
-}
 
 /** A wait that a signal ends, reporting progress on its way. */
 async function wait(
@@ -109,16 +93,16 @@ function matrixOf(kind: SimilarityKind, group: GroupSummary, partial: boolean): 
 
 export function createFakeApi(options: FakeOptions = {}): FakeApi {
   const { layers = 12, delay = 0, failing = {} } = options;
-  const first = groupOf('decoder', 'transformer.h.*.mlp', layers, 128);
-  if (options.gated) Object.assign(first, { gated: true, activation: 'SiLU, gated' });
-  const groups = options.twoGroups ? [first, groupOf('encoder', 'encoder.layers.*.fc', 6, 96)] : [first];
+  const groups = fakeGroups(options);
+  const [first] = groups;
   const calls: string[] = [];
   const scoredWindows: string[] = [];
   const cache = new Set<string>();
   let current: MergePlan | null = null;
-  let choice: MetricChoice = { metric: options.images ? 'accuracy' : 'perplexity' };
+  let choice: MetricChoice = { metric: fakeData(options).metric };
   let model: ModelSummary | null = null;
   let hasData = !options.needsData;
+  let added = false;
   let hasContext = !options.needsContext;
 
   const step = async (
@@ -133,23 +117,9 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     if (sentence) throw new Error(sentence);
   };
 
-  const unit = options.images ? 'images' : 'tokens';
-  const sizes = options.images ? [100, 400, 1000] : [4096, 4096, 8192];
-  const data = (): DataSummary => ({
-    kind: options.images ? 'images' : 'text',
-    metric: options.images ? 'accuracy' : 'perplexity',
-    metrics: (options.images
-      ? ['accuracy', 'kl', 'agreement']
-      : ['perplexity', 'strided-perplexity', 'token-accuracy', 'kl', 'agreement']) satisfies Metric[],
-    rule: 'Files named calibrate, select and report are used as they are.',
-    splits: (['calibrate', 'select', 'report'] as const).map((name, index) => {
-      const scored = options.images ? sizes[index] : sizes[index] - sizes[index] / 128;
-      return { name, items: sizes[index], unit, scored };
-    }),
-    ...(options.images ? {} : { contextLength: 128, contextSource: 'From n_positions in config.json.' }),
-    notes: [],
-  });
-  const state = () => {
+  const state = (): DataState => {
+    const modelNeeds = hasData && !added ? fakeModelNeeds(options) : null;
+    if (modelNeeds) return modelNeeds;
     if (!hasData)
       return {
         data: null,
@@ -168,7 +138,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
           { what: 'context-length' as const, sentence: 'The number of tokens that the model reads at once.' },
         ],
       };
-    return { data: data(), needs: [] };
+    return { data: fakeData(options), needs: [] };
   };
   const savingOf = (picked: readonly LayerSet[]): Saving => {
     const bytesBefore = model?.bytes ?? 0;
@@ -208,37 +178,14 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     },
     async open(files, callOptions): Promise<OpenResult> {
       await step('open', 'Reading the graph', callOptions);
-      const ffnParameters = groups.reduce((sum, group) => sum + group.layers * group.parametersPerFfn, 0);
-      const parameters = Math.round(ffnParameters * 1.52);
-      const fileName = files.find((file) => file.name.endsWith('.onnx'))?.name ?? 'model.onnx';
-      const bytes = parameters * 4 + 412_345;
-      model = {
-        fileName,
-        files: [{ name: fileName, role: 'model', bytes, dataFiles: [] }],
-        formats: ['onnx', 'onnx-float16', 'zip'],
-        bytes,
-        parameters,
-        ffnParameters,
-        ffnBytes: ffnParameters * 4,
-        nodes: 1043,
-        opset: 18,
-        producer: 'pytorch 2.9.1',
-        task: options.images ? 'image-classification' : 'causal-lm',
-        inputs: [
-          { name: 'input_ids', dtype: 'int64', shape: 'batch×sequence' },
-          { name: 'attention_mask', dtype: 'int64', shape: 'batch×sequence' },
-        ],
-        outputs: [{ name: 'logits', dtype: 'float32', shape: 'batch×sequence×65' }],
-        groups,
-        refusals: options.refusals ?? [],
-        notes: [],
-      };
+      model = fakeModel(options, groups, files);
       current = null;
       return { model, ...state() };
     },
     async addData(_files, callOptions) {
       await step('addData', 'Tokenizing', callOptions);
       hasData = true;
+      added = true;
       return state();
     },
     async setContextLength(_tokens, callOptions) {
@@ -286,6 +233,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
       return {
         plan: carriedOut(plan),
         saving: savingOf(plan.sets),
+        notes: [],
         aligned: [],
         seconds: 1.7,
         ...(plan.method === 'layer-drop' && { droppedLayers: dropped }),
@@ -376,10 +324,10 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
       await step('examples', 'Writing, token', callOptions);
       return examplesFor(request, options.images ?? false, current !== null);
     },
-    async download(_format, callOptions) {
+    async download(format, callOptions) {
       await step('download', 'Composing', callOptions, Math.min(delay, 200));
-      const name = current ? 'model-merged.onnx' : 'model.onnx';
-      return { blob: new Blob(['fake']), fileName: name, notes: [] };
+      if (!model?.formats.includes(format)) throw new Error(`The format “${format}” cannot be saved.`);
+      return fakeDownload(model, format, current !== null);
     },
   };
 }

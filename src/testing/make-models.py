@@ -1,13 +1,26 @@
 """Makes the small models of src/testing/models and their manifest, src/testing/models.json.
 
-Why: FFN detection must be tested on what real exporters write. Each model has random weights and 2-3 layers; the
-expected groups come from the configuration that built it, so nothing here shares code with src/.
+Why: FFN detection and merging must be tested on what real exporters, optimum and onnxruntime's quantizers write. Each
+model has random weights, seeded by its name, and 2-3 layers; the expected groups come from the configuration that built
+it, so nothing here shares code with src/.
 
-Run: python src/testing/make-models.py [name ...]     (torch 2.13, transformers 5, onnx, onnxscript)
-Entries that are not named are kept as they are in the manifest. Hand-written graphs are in models/handmade.py.
+The manifest: {name: {files?, groups, refusals, dtype?}}. Without `files` a model is models/<name>.onnx; with it, these
+paths below models/, .onnx and external data, dropped together (JSON files of the same folder are what a hub has beside
+them). `groups` are {layers, dModel, dFf, gated} of the FFNs that can be merged: those of each file in turn, in the order
+of `files`, counted once where the branches of an If share them. `refusals` are exact sentences. `dtype` is how the
+FFNs' weights are stored where that is not float32: float16, bfloat16, int8, uint8, int4 or uint4 (MatMulNBits packs
+its bits in uint8 tensors, and is uint4 or uint8 by their number).
+
+Every model is run in onnxruntime when it is made, beside transformers or its f32 form where there is one.
+
+Run: python src/testing/make-models.py [name ...]
+     (torch 2.13, transformers 5.18, onnx 1.23, onnxscript 0.7, onnxruntime 1.30; the same versions give the same bytes)
+Entries that are not named are kept as they are in the manifest. Under models/: exporting.py has what makers share,
+handmade.py and functions.py graphs written by hand, half.py, quantized.py, external.py, caches.py and pairs.py the rest.
 """
 
 import json
+import re
 import sys
 import time
 import warnings
@@ -19,7 +32,7 @@ warnings.filterwarnings('ignore')
 HERE = Path(__file__).parent
 OUT = HERE / 'models'
 sys.path.insert(0, str(OUT))
-from exporting import *  # noqa: E402, F403  (configurations, inputs, exporters)
+from exporting import *  # noqa: E402, F403  (configurations, inputs, exporters, `run`)
 
 LIMIT = 150_000
 BOTH = [group(L), group(2)]
@@ -99,14 +112,28 @@ CASES = {
 }
 
 
+def formatted(content):
+    """JSON as the project's formatter has it: arrays of plain values on one line where they fit in 110 columns."""
+    def joined(m):
+        line = f"{m[1]}[{' '.join(m[2].split())}]{m[3]}"
+        return line if len(line) <= 110 else m[0]
+    text = json.dumps(content, indent=2, ensure_ascii=False) + '\n'
+    text = re.sub(r'^(.*)\[\n([^][{}]*?)\n *\](,?)$', joined, text, flags=re.M)
+    return re.sub(r'(?<=\d)e-0(?=\d)', 'e-', text)
+
+
 def written(name, files):
     """{path below models/: bytes} of what a maker returned."""
     if isinstance(files, onnx.ModelProto):
         files = {f'{name}.onnx': files}
+
     def encode(content):
         if isinstance(content, onnx.ModelProto):
             return bare_model(content).SerializeToString()
-        return content if isinstance(content, bytes) else (json.dumps(content, indent=1) + '\n').encode()
+        if isinstance(content, bytes):
+            return content
+        return formatted(content).encode()
+
     return {path: encode(content) for path, content in files.items()}
 
 
@@ -151,7 +178,7 @@ def main(wanted):
         print(f'{name}: {sum(map(len, made.values()))} bytes, {time.time() - start:.1f} s', flush=True)
         order = {n: i for i, n in enumerate(cases)}
         kept = {n: manifest[n] for n in sorted(manifest, key=lambda n: order.get(n, 1e9)) if n in order}
-        manifest_path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + '\n')
+        manifest_path.write_text(formatted(kept))
 
 
 if __name__ == '__main__':

@@ -4,8 +4,7 @@
  * Why: tests of the reader, the writer and the graph index need models whose every field is known. It shares no
  * code with `src/onnx`, so an error there cannot hide behind the same error here. Field numbers: onnx.proto3.
  *
- * Known limits: everything is built in memory; tests only; no sparse tensors, sequences, maps or functions' bodies
- * (pass them as `extra` bytes made with `wire`).
+ * Known limits: no sparse tensors, sequences, maps or functions' bodies (pass them as `extra` bytes made with `wire`).
  *
  * @example
  * buildModel({
@@ -34,6 +33,8 @@ const TYPES = {
   uint32: 12,
   uint64: 13,
   bfloat16: 16,
+  uint4: 21,
+  int4: 22,
 } as const;
 
 export type ElementType = keyof typeof TYPES;
@@ -124,12 +125,11 @@ export function input(name: string, type?: ElementType, dims?: readonly Dim[]): 
   return { kind: 'value', name, type, dims };
 }
 
-/** A graph output. */
+/** A graph output, and a value_info entry. */
 export const output = input;
-/** A value_info entry. */
 export const valueInfo = input;
 
-/** A tensor of any numeric type; float16 and bfloat16 values are given as their 16-bit patterns. */
+/** A tensor of any numeric type; 16-bit floats are given as their patterns, 4-bit types as bytes of two, `raw` only. */
 export function tensor(
   name: string,
   type: ElementType,
@@ -360,7 +360,7 @@ function encodeDim(e: Encoder, dim: Dim): Bytes[] {
 
 function littleEndian(type: ElementType, values: Numbers): Bytes {
   const list = Array.from(values);
-  const size = /8|bool/.test(type) ? 1 : type.includes('16') ? 2 : /64|double/.test(type) ? 8 : 4;
+  const size = /8|bool|int4/.test(type) ? 1 : type.includes('16') ? 2 : /64|double/.test(type) ? 8 : 4;
   const view = new DataView(new ArrayBuffer(list.length * size));
   list.forEach((v, i) => {
     if (type === 'float') view.setFloat32(i * 4, Number(v), true);

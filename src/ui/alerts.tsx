@@ -4,6 +4,7 @@ import { useStudio } from '../store/react.ts';
 import type { Step, StudioError } from '../store/types.ts';
 import { Button } from './button.tsx';
 import { Icon } from './icons.tsx';
+import { Sentence } from './sentence.tsx';
 
 export function Alerts({ step }: { step: Step }) {
   const errors = useStudio((state) => state.errors);
@@ -19,7 +20,9 @@ function Alert({ error }: { error: StudioError }) {
   return (
     <div className="alert" role="alert" ref={box}>
       <Icon name="alert" />
-      <span className="alert-sentence">{error.sentence}</span>
+      <span className="alert-sentence">
+        <Sentence text={error.sentence} />
+      </span>
       <Button kind="icon" label="Dismiss" onClick={() => dismiss(error.id)}>
         <Icon name="close" />
       </Button>

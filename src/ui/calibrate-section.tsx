@@ -6,10 +6,12 @@ import type { DataSummary } from '../store/types.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
 import { DropZone } from './drop-zone.tsx';
+import { Needs } from './needs.tsx';
+import { Sentence } from './sentence.tsx';
 import { StepSection } from './step-section.tsx';
 import { TableScroll } from './table-scroll.tsx';
 import { useActionKind } from './use-action-kind.ts';
-import { SPLIT_USES } from './words.ts';
+import { SPLIT_USES, UNIT_NAMES } from './words.ts';
 
 export function CalibrateSection() {
   const data = useStudio((state) => state.data);
@@ -27,18 +29,13 @@ export function CalibrateSection() {
     >
       <div className="calibrate">
         <div className="calibrate-data">
-          {data ? <Splits data={data} /> : <p className="empty">There is no data yet to run the model on.</p>}
-          {needs.length > 0 && (
-            <div className="needs">
-              <h3>Still needed</h3>
-              <ul aria-label="Still needed">
-                {needs.map(({ sentence }) => (
-                  <li key={sentence}>{sentence}</li>
-                ))}
-              </ul>
-              {needs.some(({ what }) => what === 'context-length') && <ContextLength />}
-            </div>
+          {data && <Splits data={data} />}
+          {!data && needs.every(({ what }) => what !== 'model') && (
+            <p className="empty">There is no data yet to run the model on.</p>
           )}
+          <Needs title="Still needed" needs={needs}>
+            {needs.some(({ what }) => what === 'context-length') && <ContextLength />}
+          </Needs>
         </div>
         <div className="calibrate-act">
           <Button
@@ -56,16 +53,12 @@ export function CalibrateSection() {
                 : 'Runs the calibrate split through the model once and compares every pair of layers.'
               : 'Possible as soon as what is still needed is here.'}
           </p>
-          <DropZone
-            label="Calibration files"
-            action="Choose files"
-            compact
-            disabled={busy}
-            onFiles={(files) => void addData(files)}
-          >
-            {data
-              ? 'Use other data: text, images or .npy'
-              : 'Drop text with a tokenizer.json, images, or .npy'}
+          <DropZone label="Calibration" compact disabled={busy} onFiles={(files) => void addData(files)}>
+            <p>
+              {data
+                ? 'Use other data: text, images, sound or .npy'
+                : 'Drop text with a tokenizer.json, images, sound, or .npy'}
+            </p>
           </DropZone>
           <Alerts step="calibrate" />
         </div>
@@ -83,7 +76,7 @@ function Splits({ data }: { data: DataSummary }) {
             <tr>
               <th scope="col">Split</th>
               <th scope="col" className="number">
-                {data.kind === 'text' ? 'Tokens' : 'Images'}
+                {UNIT_NAMES[data.splits[0].unit]}
               </th>
               <th scope="col" className="number">
                 Scored
@@ -116,7 +109,7 @@ function Splits({ data }: { data: DataSummary }) {
       </p>
       {data.notes.map((sentence) => (
         <p key={sentence} className="note">
-          {sentence}
+          <Sentence text={sentence} />
         </p>
       ))}
     </>

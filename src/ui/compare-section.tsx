@@ -37,6 +37,7 @@ export function CompareSection() {
 }
 
 function EvaluateRow() {
+  const groups = useStudio(({ model }) => model?.groups);
   const busy = useStudio(({ job }) => job !== null);
   const data = useStudio((state) => state.data);
   const ready = useStudio(({ needs }) => needs.length === 0) && data !== null;
@@ -47,7 +48,7 @@ function EvaluateRow() {
   const report = data?.splits.find(({ name }) => name === 'report');
   const sees = report ? ` on ${formatInteger(report.scored)} scored ${report.unit}` : '';
   const about = result
-    ? `Original against ${describePlan(result.plan, result.droppedLayers)}${sees}.`
+    ? `Original against ${describePlan(result.plan, result.droppedLayers, groups)}${sees}.`
     : `Nothing is merged: scores the original${sees}.`;
   return (
     <div className="act-row">

@@ -1,19 +1,23 @@
-/** A place to drop files, with the ordinary file input in it: the same files either way. */
-import type { ReactNode } from 'react';
+/**
+ * A place to drop files and folders, with two ordinary inputs in it, one for files and one for a folder: the same
+ * files either way. Browsers that cannot pick folders show only the first.
+ */
+import type { ChangeEvent, ReactNode } from 'react';
 import { useDropzone } from 'react-dropzone';
 import { Icon } from './icons.tsx';
 
 export interface DropZoneProps {
-  /** The accessible name of the input. */
+  /** What the files are for: the inputs are named `Model files` and `Model folder`. */
   readonly label: string;
-  readonly action: string;
   readonly children: ReactNode;
   readonly compact?: boolean;
   readonly disabled?: boolean;
   readonly onFiles: (files: File[]) => void;
 }
 
-export function DropZone({ label, action, children, compact, disabled, onFiles }: DropZoneProps) {
+const PICKS_FOLDERS = 'webkitdirectory' in HTMLInputElement.prototype;
+
+export function DropZone({ label, children, compact, disabled, onFiles }: DropZoneProps) {
   const { getRootProps, getInputProps, isDragActive } = useDropzone({
     multiple: true,
     noClick: true,
@@ -25,13 +29,63 @@ export function DropZone({ label, action, children, compact, disabled, onFiles }
   return (
     <div {...getRootProps({ className: shape, role: undefined, tabIndex: undefined })}>
       {!compact && <Icon name="file" />}
-      <p className="drop-text">{children}</p>
-      <label className="button button-plain file-button">
-        <span aria-hidden="true">{action}</span>
-        <input
-          {...getInputProps({ 'aria-label': label, className: 'file-input', tabIndex: 0, style: undefined })}
-        />
-      </label>
+      <div className="drop-text">{children}</div>
+      <div className="drop-buttons">
+        <FileButton action={compact ? 'Files' : 'Choose files'} disabled={disabled}>
+          <input
+            {...getInputProps({
+              'aria-label': `${label} files`,
+              className: 'file-input',
+              tabIndex: 0,
+              style: undefined,
+            })}
+          />
+        </FileButton>
+        {PICKS_FOLDERS && (
+          <FileButton action={compact ? 'Folder' : 'Choose a folder'} disabled={disabled}>
+            <FolderInput label={`${label} folder`} disabled={disabled} onFiles={onFiles} />
+          </FileButton>
+        )}
+      </div>
     </div>
+  );
+}
+
+interface FileButtonProps {
+  readonly action: string;
+  readonly disabled?: boolean;
+  readonly children: ReactNode;
+}
+
+function FileButton({ action, disabled, children }: FileButtonProps) {
+  return (
+    // biome-ignore lint/a11y/noLabelWithoutControl: the control is the child.
+    <label className="button button-plain file-button" aria-disabled={disabled || undefined}>
+      <span aria-hidden="true">{action}</span>
+      {children}
+    </label>
+  );
+}
+
+type FolderInputProps = Pick<DropZoneProps, 'label' | 'disabled' | 'onFiles'>;
+
+function FolderInput({ label, disabled, onFiles }: FolderInputProps) {
+  const onChange = ({ currentTarget }: ChangeEvent<HTMLInputElement>) => {
+    const files = [...(currentTarget.files ?? [])];
+    // The same folder may be picked again, after something was put into it.
+    currentTarget.value = '';
+    onFiles(files);
+  };
+  // Not among React's types; every browser that picks folders knows it by this name.
+  const directory = { webkitdirectory: '' };
+  return (
+    <input
+      type="file"
+      className="file-input"
+      aria-label={label}
+      disabled={disabled}
+      onChange={onChange}
+      {...directory}
+    />
   );
 }

@@ -53,6 +53,7 @@ export function MergeSection() {
 }
 
 function MergeAct() {
+  const groups = useStudio(({ model }) => model?.groups);
   const sets = useStudio(({ picks }) => picks.sets);
   const busy = useStudio(({ job }) => job !== null);
   const hasData = useStudio(({ data, needs }) => data !== null && needs.length === 0);
@@ -64,7 +65,7 @@ function MergeAct() {
     sets.length === 0
       ? 'Pick a window on the heatmap first.'
       : ready
-        ? `Merges layers ${describeSets(sets)}.`
+        ? `Merges layers ${describeSets(sets, groups)}.`
         : 'This needs calibration data: see step 2, or align by weight vectors only.';
   return (
     <div className="merge-act panel">
@@ -89,6 +90,7 @@ function MergeAct() {
 }
 
 function MergeOutcome() {
+  const groups = useStudio(({ model }) => model?.groups);
   const result = useStudio(({ merge }) => merge.result);
   const stale = useStudio(mergeIsStale);
   if (!result) {
@@ -118,7 +120,7 @@ function MergeOutcome() {
         />
       </div>
       <p className={stale ? 'note two-lines stale' : 'note two-lines'}>
-        Merged: {describePlan(result.plan, result.droppedLayers)}.
+        Merged: {describePlan(result.plan, result.droppedLayers, groups)}.
         {stale && ' Your picks or options have changed since: merge again to apply them.'}
       </p>
     </>

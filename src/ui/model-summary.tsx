@@ -3,14 +3,19 @@ import { formatBytes, formatCount, formatInteger, formatShare, share } from '../
 import { useStudio } from '../store/react.ts';
 import type { ModelSummary, ValueSummary } from '../store/types.ts';
 import { Fact } from './fact.tsx';
+import { GroupsTable } from './groups-table.tsx';
+import { ModelFiles } from './model-files.tsx';
+import { Sentence, ValueList } from './sentence.tsx';
 import { StackBar } from './stack-bar.tsx';
-import { TableScroll } from './table-scroll.tsx';
 
 export function ModelSummaryView({ model }: { model: ModelSummary }) {
   const { parameters, bytes, ffnParameters } = model;
   return (
     <section className="model-summary" aria-label="Model summary">
-      <h3 className="model-name">{model.fileName}</h3>
+      <div className="model-head">
+        <h3 className="model-name">{model.fileName}</h3>
+        <ModelFiles model={model} />
+      </div>
       <div className="facts">
         <Fact size="large" label="Parameters" value={parameters} text={formatCount(parameters)} />
         <Fact size="large" label="File size" value={bytes} text={formatBytes(bytes)} />
@@ -23,24 +28,38 @@ export function ModelSummaryView({ model }: { model: ModelSummary }) {
         <Backend />
       </div>
       {model.groups.length > 0 && <StackBar model={model} />}
-      {model.groups.length > 0 ? <Groups model={model} /> : <NoGroups model={model} />}
+      {model.groups.length > 0 ? <GroupsTable model={model} /> : <NoGroups model={model} />}
       {model.refusals.length > 0 && (
         <div className="refusals">
           <h4>Cannot be merged</h4>
           <ul aria-label="Cannot be merged">
             {model.refusals.map((sentence) => (
-              <li key={sentence}>{sentence}</li>
+              <li key={sentence}>
+                <Sentence text={sentence} />
+              </li>
             ))}
           </ul>
         </div>
       )}
-      {model.notes.map((sentence) => (
-        <p key={sentence} className="note">
-          {sentence}
-        </p>
-      ))}
+      <Notes notes={model.notes} />
       <Details model={model} />
     </section>
+  );
+}
+
+/** Notes that a need says already, where the eye is, are not said again. */
+function Notes({ notes }: { notes: readonly string[] }) {
+  const needs = useStudio((state) => state.needs);
+  const shown = notes.filter((note) => needs.every(({ sentence }) => sentence !== note));
+  if (shown.length === 0) return null;
+  return (
+    <ul className="model-notes" aria-label="Notes on the model">
+      {shown.map((note) => (
+        <li key={note} className="note">
+          <Sentence text={note} />
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -52,60 +71,6 @@ function Backend() {
   }
   const text = summary.backend === 'webgpu' ? 'WebGPU' : 'CPU';
   return <Fact size="large" label="Backend" value={summary.backend} text={text} note={summary.reason} />;
-}
-
-function Groups({ model }: { model: ModelSummary }) {
-  return (
-    <div className="groups">
-      <p className="note">
-        Layers of equal shape, in execution order. Within a group, neighbours can be merged.
-      </p>
-      <TableScroll label="Groups of layers">
-        <table aria-label="FFN groups" className="table groups-table">
-          <thead>
-            <tr>
-              <th scope="col">FFN group</th>
-              <th scope="col" className="number">
-                Layers
-              </th>
-              <th scope="col" className="number">
-                d_model
-              </th>
-              <th scope="col" className="number">
-                d_ff
-              </th>
-              <th scope="col">Activation</th>
-              <th scope="col" className="number">
-                Parameters per FFN
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {model.groups.map((group) => (
-              <tr key={group.id}>
-                <th scope="row" className="code">
-                  {group.name}
-                </th>
-                <NumberCell value={group.layers} />
-                <NumberCell value={group.dModel} />
-                <NumberCell value={group.dFf} />
-                <td>{group.activation}</td>
-                <NumberCell value={group.parametersPerFfn} />
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </TableScroll>
-    </div>
-  );
-}
-
-function NumberCell({ value }: { value: number }) {
-  return (
-    <td className="number">
-      <data value={String(value)}>{formatInteger(value)}</data>
-    </td>
-  );
 }
 
 function NoGroups({ model }: { model: ModelSummary }) {
@@ -142,13 +107,7 @@ function Values({ title, values }: { title: string; values: readonly ValueSummar
   return (
     <div>
       <h4>{title}</h4>
-      <ul className="values">
-        {values.map(({ name, dtype, shape }) => (
-          <li key={name}>
-            <span className="code">{name}</span> {dtype} {shape}
-          </li>
-        ))}
-      </ul>
+      <ValueList values={values} />
     </div>
   );
 }

@@ -6,6 +6,7 @@ import { DropZone } from './drop-zone.tsx';
 import { FoldDrawing } from './fold-drawing.tsx';
 import { Icon } from './icons.tsx';
 import { ModelSummaryView } from './model-summary.tsx';
+import { ModelNeeds } from './needs.tsx';
 import { StepSection } from './step-section.tsx';
 
 export function OpenSection() {
@@ -26,19 +27,12 @@ export function OpenSection() {
       {!model && <Pitch />}
       <div className={model ? 'ways-in ways-in-small' : 'ways-in'}>
         <DropZone
-          label="Model files"
-          action="Choose files"
+          label="Model"
           compact={model !== null}
           disabled={busy}
           onFiles={(files) => void openFiles(files)}
         >
-          {model ? (
-            'Drop another model here'
-          ) : (
-            <>
-              <strong>Drop an .onnx file,</strong> with its tokenizer.json, config and data if you have them
-            </>
-          )}
+          {model ? <p>Drop another model here</p> : <DropWords />}
         </DropZone>
         <ul className="samples" aria-label="Samples">
           {SAMPLES.map((sample) => (
@@ -49,8 +43,21 @@ export function OpenSection() {
         </ul>
       </div>
       <Alerts step="open" />
+      {model && <ModelNeeds />}
       {model && <ModelSummaryView model={model} />}
     </StepSection>
+  );
+}
+
+function DropWords() {
+  return (
+    <>
+      <p className="drop-lead">Drop a model’s folder here, or all of its files at once.</p>
+      <p className="note">
+        Whatever came with it: encoder and decoder, weights, config, tokenizer, checkpoint. Your browser may
+        call this an upload; nothing leaves your machine.
+      </p>
+    </>
   );
 }
 

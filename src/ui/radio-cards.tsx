@@ -4,6 +4,7 @@ import { useId } from 'react';
 const LAYOUTS = {
   column: 'radios',
   row: 'radios radios-row',
+  grid: 'radios radios-grid',
   pairs: 'radios radios-row radios-pairs',
 } as const;
 
@@ -12,7 +13,7 @@ export interface RadioCardsProps<Id extends string> {
   readonly options: readonly { readonly id: Id; readonly name: string; readonly about?: string }[];
   readonly chosen: Id;
   readonly onChoose: (id: Id) => void;
-  readonly layout?: 'column' | 'row' | 'pairs';
+  readonly layout?: keyof typeof LAYOUTS;
 }
 
 export function RadioCards<Id extends string>({

@@ -1,5 +1,6 @@
 /** Original and merged on real outputs: the same prompt and seed, or the same images. */
 import { type FormEvent, useState } from 'react';
+import { examplesKind } from '../store/examples.ts';
 import { wholeOrNaN } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import type { ExamplesRun } from '../store/types.ts';
@@ -11,10 +12,11 @@ import { Written } from './written.tsx';
 
 export function SideBySide() {
   const run = useStudio((state) => state.examples);
-  const task = useStudio(({ model }) => model?.task);
+  const kind = useStudio(examplesKind);
   const running = useStudio(({ job }) => job?.label.startsWith('Running both') ?? false);
   const stale = useStudio(({ examples, merge }) => examples !== null && examples.of !== merge.asked);
-  const writes = task === 'causal-lm';
+  if (!kind) return null;
+  const writes = kind === 'written';
   return (
     <div className="side-by-side">
       <h3>Side by side</h3>

@@ -85,6 +85,7 @@ function TriedTable({ tried, chosen }: { tried: readonly TriedVariant[]; chosen:
 }
 
 function Row({ variant, chosen }: { variant: TriedVariant; chosen: MetricChoice }) {
+  const groups = useStudio(({ model }) => model?.groups);
   const busy = useStudio(({ job }) => job !== null);
   const useAgain = useStudio((state) => state.useAgain);
   const current = useStudio(
@@ -97,7 +98,7 @@ function Row({ variant, chosen }: { variant: TriedVariant; chosen: MetricChoice 
   return (
     <tr className={current ? 'row-picked' : undefined}>
       <th scope="row" id={name}>
-        <span className="muted">{id}</span> {describePlan(plan, droppedLayers)}
+        <span className="muted">{id}</span> {describePlan(plan, droppedLayers, groups)}
       </th>
       <td className="number">
         <data value={String(removed)}>{removed}</data>

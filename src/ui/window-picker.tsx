@@ -1,6 +1,7 @@
 /** The picked sets of layers as a list, the fields to pick by number, and what they would save. */
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useId, useState } from 'react';
 import { windowColor } from '../charts/heatmap.ts';
+import { stackName } from '../store/describe.ts';
 import { formatBytes, formatCount, formatShare, wholeOrNaN } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import { setName, setPhrase } from '../store/sets.ts';
@@ -37,15 +38,25 @@ export function WindowPicker({ group }: { group: GroupSummary }) {
 function PickedSet({ set, index }: { set: LayerSet; index: number }) {
   const groups = useStudio(({ model }) => model?.groups);
   const removeSet = useStudio((state) => state.removeSet);
-  const group = groups?.find(({ id }) => id === set.groupId);
+  const stack = useId();
   return (
     <li style={{ ['--window' as string]: windowColor(index) }}>
       <span className="picked-swatch" aria-hidden="true" />
       <span>
         Layers <strong>{setName(set.layers)}</strong>
-        {groups && groups.length > 1 && <span className="muted code"> {group?.name}</span>}
+        {groups && groups.length > 1 && (
+          <span className="muted" id={stack}>
+            {' '}
+            of <span className="code">{stackName(groups, set.groupId)}</span>
+          </span>
+        )}
       </span>
-      <Button kind="icon" label={`Remove ${setPhrase(set.layers)}`} onClick={() => removeSet(set)}>
+      <Button
+        kind="icon"
+        label={`Remove ${setPhrase(set.layers)}`}
+        describedBy={groups && groups.length > 1 ? stack : undefined}
+        onClick={() => removeSet(set)}
+      >
         <Icon name="close" />
       </Button>
     </li>

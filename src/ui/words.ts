@@ -157,6 +157,7 @@ export const METRIC_ABOUT: Record<Metric, string> = {
   accuracy: 'Share of items that get the right class.',
   kl: 'How far the outputs have moved from the original’s, in nats. Needs no right answers.',
   agreement: 'Share of items where both models’ first guess is the same. Needs no right answers.',
+  cosine: 'How far the output vectors have turned from the original’s: 1 − cosine, 0 for none.',
 };
 
 export const REFERENCES: readonly { readonly id: ReferenceChoice; readonly name: string }[] = [
@@ -164,3 +165,11 @@ export const REFERENCES: readonly { readonly id: ReferenceChoice; readonly name:
   { id: 'middle', name: 'Middle' },
   { id: 'last', name: 'Last' },
 ];
+
+/** What a split is counted in. */
+export const UNIT_NAMES: Record<SplitSummary['unit'], string> = {
+  tokens: 'Tokens',
+  images: 'Images',
+  clips: 'Clips',
+  samples: 'Samples',
+};

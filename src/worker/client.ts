@@ -7,7 +7,7 @@
  */
 import type { Progress } from '../pipeline/types.ts';
 import type { CallOptions, GpuPreference, StudioApi } from './api.ts';
-import { type FromWorker, type Method, StudioError, type ToWorker } from './protocol.ts';
+import { type FromWorker, type Method, packFiles, StudioError, type ToWorker } from './protocol.ts';
 
 interface Pending {
   resolve(value: unknown): void;
@@ -108,8 +108,8 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
       preference = gpu;
       return call('engine', [gpu], o);
     },
-    open: (files, o) => call('open', [files], o),
-    addData: (files, o) => call('addData', [files], o),
+    open: (files, o) => call('open', [packFiles(files)], o),
+    addData: (files, o) => call('addData', [packFiles(files)], o),
     setContextLength: (tokens, o) => call('setContextLength', [tokens], o),
     measure: (o) => call('measure', [], o),
     alignment: (groupId, reference, layer, o) => call('alignment', [groupId, reference, layer], o),

@@ -10,6 +10,31 @@ export type ToWorker =
   | { readonly type: 'call'; readonly id: number; readonly method: Method; readonly args: readonly unknown[] }
   | { readonly type: 'cancel'; readonly id: number };
 
+/**
+ * A file on its way to the worker. The path in the folder that was dropped goes beside it: drop zones keep it as a
+ * property, which copying a File between threads leaves behind, and not every browser hands `webkitRelativePath` on.
+ */
+export interface SentFile {
+  readonly file: File;
+  readonly path: string;
+}
+
+export function packFiles(files: readonly File[]): SentFile[] {
+  return files.map((file: File & { readonly path?: string }) => ({
+    file,
+    path: file.path || file.webkitRelativePath || file.name,
+  }));
+}
+
+export function unpackFiles(sent: readonly SentFile[]): (File & { readonly path: string })[] {
+  return sent.map(
+    ({ file, path }) =>
+      Object.defineProperty(file, 'path', { value: path, configurable: true }) as File & {
+        readonly path: string;
+      },
+  );
+}
+
 export interface WireError {
   readonly name: string;
   /** A sentence for the page. */

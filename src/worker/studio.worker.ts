@@ -20,7 +20,14 @@ import type {
 import type { GpuPreference } from './api.ts';
 import { createAssignmentPool } from './assignment-pool.ts';
 import { createEngine, type Engine } from './engine.ts';
-import { type FromWorker, type Method, type ToWorker, toWire } from './protocol.ts';
+import {
+  type FromWorker,
+  type Method,
+  type SentFile,
+  type ToWorker,
+  toWire,
+  unpackFiles,
+} from './protocol.ts';
 
 const askedThreads = Number(self.name.split(':')[1]) || undefined;
 let engine: Engine | null = null;
@@ -46,8 +53,8 @@ type Handler = (options: JobOptions, args: readonly never[]) => Promise<unknown>
 
 const handlers: Record<Method, Handler> = {
   engine: async (_, [preference]: readonly GpuPreference[]) => (await ready(preference)).engine,
-  open: async (o, [files]: readonly File[][]) => (await ready()).open(files, o),
-  addData: async (_, [files]: readonly File[][]) => (await ready()).addData(files),
+  open: async (o, [files]: readonly SentFile[][]) => (await ready()).open(unpackFiles(files), o),
+  addData: async (_, [files]: readonly SentFile[][]) => (await ready()).addData(unpackFiles(files)),
   setContextLength: async (_, [tokens]: readonly number[]) => (await ready()).setContextLength(tokens),
   measure: async (o) => (await ready()).measure(o),
   alignment: async (o, [group, reference, layer]: readonly never[]) =>
@@ -59,7 +66,7 @@ const handlers: Record<Method, Handler> = {
   sweep: async (o, [request]: readonly SweepRequest[]) => (await ready()).sweep(request, o),
   plan: async (o, [request]: readonly PlanRequest[]) => (await ready()).plan(request, o),
   examples: async (o, [request]: readonly GenerateRequest[]) => (await ready()).examples(request, o),
-  download: async (_, [format]: readonly DownloadFormat[]) => (await ready()).download(format),
+  download: async (o, [format]: readonly DownloadFormat[]) => (await ready()).download(format, o),
 };
 
 const post = (message: FromWorker) => self.postMessage(message);

@@ -198,12 +198,13 @@ def difference(a, b):
 
 
 BOOKKEEPING = {'Constant', 'Shape', 'Gather', 'Unsqueeze', 'Squeeze', 'Concat', 'Slice', 'Cast', 'Range', 'Equal', 'Where',
-               'ConstantOfShape', 'Expand', 'Less', 'LessOrEqual', 'Greater', 'And', 'Not', 'Sub', 'Abs', 'Identity'}
+               'ConstantOfShape', 'Expand', 'Less', 'LessOrEqual', 'Greater', 'And', 'Not', 'Sub', 'Abs', 'Identity',
+               'Reshape', 'Transpose', 'Softmax', 'Pow', 'Sqrt', 'Reciprocal', 'Min', 'Max', 'Log', 'Tile'}
 
 
 def shortened(proto):
     """Half the size of a TorchScript export: short names for values between nodes, none for nodes that reckon shapes
-    and masks. Operators, weights and the names of linear maps and normalisations are as exported."""
+    and masks. Operators, weights and the names of linear maps and activations are as exported."""
     bare_model(proto)
     kept = {'', *(v.name for v in [*proto.graph.input, *proto.graph.output, *proto.graph.initializer])}
     names = {}

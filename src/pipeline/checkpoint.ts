@@ -1,0 +1,114 @@
+/**
+ * The same merge in the checkpoint that was dropped beside the model, for those who go on in PyTorch.
+ *
+ * Why: names differ between an ONNX file and its checkpoint, contents do not; weights are found by what they hold.
+ * Known limits: quantized weights are not what the checkpoint holds, and dropped layers are not weights to tie.
+ */
+
+import type { StoredType } from '../checkpoint/dtypes.ts';
+import { LOADING_NOTE_NAME, loadingNote } from '../checkpoint/loading-note.ts';
+import { type MatchableWeight, matchTensors } from '../checkpoint/match.ts';
+import { openSafetensors } from '../checkpoint/reader.ts';
+import { tieEdits } from '../checkpoint/tie.ts';
+import { composeSafetensors } from '../checkpoint/writer.ts';
+import { DataError } from '../data/errors.ts';
+import type { NamedBlob } from '../data/files.ts';
+import type { FfnGroup, FfnWeight, WeightRole } from '../graph/ffn.ts';
+import { weightShape } from '../graph/weights.ts';
+import { DataType } from '../tensor/dtype.ts';
+import type { OpenedModel } from './opened.ts';
+import type { Job } from './progress.ts';
+import { readWeight } from './read-weight.ts';
+import type { Variant } from './variant.ts';
+
+/** A file of an archive. */
+export interface NamedFile {
+  readonly name: string;
+  readonly blob: Blob;
+}
+
+/** The matrix that a bias belongs to. */
+const MATRIX_OF: Readonly<Partial<Record<WeightRole, WeightRole>>> = {
+  b_in: 'w_in',
+  b_gate: 'w_gate',
+  b_out: 'w_out',
+};
+
+const STORED: Readonly<Record<number, StoredType>> = {
+  [DataType.float]: 'float32',
+  [DataType.float16]: 'float16',
+  [DataType.bfloat16]: 'bfloat16',
+};
+
+/**
+ * The files of the checkpoint with a variant written to it, and a note on loading them.
+ * @throws DataError for variants that are no merge, and for quantized models; CheckpointError where weights are not found
+ */
+export async function mergedCheckpoint(
+  opened: OpenedModel,
+  variant: Variant | null,
+  files: readonly NamedBlob[],
+  hasConfig: boolean,
+  job: Job,
+): Promise<NamedFile[]> {
+  if (variant && variant.tied.length === 0) {
+    throw new DataError(
+      'Layers that are left out cannot be written to a checkpoint: only merges can. Merge by permutation, average or copy, or download ONNX.',
+    );
+  }
+  const checkpoint = await openSafetensors(files);
+  const tied = variant?.tied ?? [];
+  const groups = [...new Set(tied.map((t) => t.group))];
+  const weights = groups.flatMap((group) => matchable(opened, group));
+  job.announce('Finding the weights in the checkpoint');
+  job.expect(Math.max(1, weights.length));
+  const matches = await matchTensors(weights, checkpoint, { signal: job.signal });
+  await job.check();
+  const edits = tieEdits(
+    tied.flatMap(({ group, layers, values }) =>
+      group.ffns[layers[0]].weights.map((weight) => {
+        const { rows, cols } = weightShape(weight);
+        const ids = layers.map((l) => idOf(group, l, weight.role));
+        return { ids, rows, cols, values: values!.get(weight.role)! };
+      }),
+    ),
+    matches,
+  );
+  const composed = composeSafetensors(checkpoint, edits);
+  const note = loadingNote({
+    files: composed.files.map((f) => f.name),
+    tied: composed.tied,
+    config: hasConfig,
+  });
+  return [...composed.files, { name: LOADING_NOTE_NAME, blob: new Blob([note]) }];
+}
+
+const idOf = (group: FfnGroup, layer: number, role: WeightRole) => `${group.ffns[layer].label} ${role}`;
+
+function matchable(opened: OpenedModel, group: FfnGroup): MatchableWeight[] {
+  return group.ffns.flatMap((ffn, layer) =>
+    ffn.weights.map((weight): MatchableWeight => {
+      const { rows, cols, unitAxis, halves } = weightShape(weight);
+      const beside = MATRIX_OF[weight.role];
+      return {
+        id: idOf(group, layer, weight.role),
+        rows,
+        cols,
+        stored: storedType(opened, weight),
+        ...(halves === 2 && { halves: unitAxis === 0 ? 'rows' : 'cols' }),
+        layer: ffn.label,
+        ...(beside && { beside: idOf(group, layer, beside) }),
+        read: async () => (await readWeight(opened, weight)).data,
+      };
+    }),
+  );
+}
+
+function storedType({ views: [{ flat }] }: OpenedModel, { source }: FfnWeight): StoredType {
+  const stored = flat.storedAs(source.tensor);
+  const type = stored && STORED[stored.tensor.dataType];
+  if (type && !stored.packing) return type;
+  throw new DataError(
+    'The weights of this ONNX file are quantized, so they cannot be found in a checkpoint. Drop the ONNX file before quantization with it.',
+  );
+}
