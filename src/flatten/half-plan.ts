@@ -42,9 +42,11 @@ function isSource(node: NodeInfo): boolean {
   return opType === 'Cast' || (opType === 'ConstantOfShape' && attributes.has('value'));
 }
 
-/** Operators that do not care in which type they read. */
-function takesBoth({ opType, domain }: NodeInfo): boolean {
-  return domain === '' && (opType === 'Shape' || opType === 'Size' || opType === 'Cast');
+/** Operators that do not care in which type they read. A Cast to float that reads a float only passes it on. */
+function takesBoth({ opType, domain, attributes }: NodeInfo): boolean {
+  if (domain !== '') return false;
+  if (opType === 'Cast') return attributes.get('to')?.i !== DataType.float;
+  return opType === 'Shape' || opType === 'Size';
 }
 
 /** @throws OnnxError where a scalar constant cannot be read */
@@ -106,7 +108,9 @@ function planValue(
   const tensor = graph.tensorOf(name);
   const isStored = tensor !== undefined || (node !== undefined && isConstant(node));
   if (isStored) {
-    if (!wantsHalf) return { made: 'float', float: name };
+    // Weights that nested graphs and functions read are stored in float16 and widened outside of them.
+    const isLargeInside = tensor !== undefined && bytesOf(tensor) >= SMALL && isReadInside(graph, name);
+    if (!wantsHalf && !isLargeInside) return { made: 'float', float: name };
     if (!wantsFloat) return { made: 'half', half: name };
     const isSmall = !tensor || bytesOf(tensor) < SMALL;
     if (isSmall || graph.isOutput(name)) {
@@ -120,6 +124,12 @@ function planValue(
   }
   if (graph.isOutput(name)) return { made: 'half', half: fresh(`${name}/float16`), float: name };
   return { made: 'half', half: name, ...(wantsFloat && { float: fresh(`${name}/float32`) }) };
+}
+
+function isReadInside(graph: ValueGraph, name: string): boolean {
+  return graph
+    .readersOf(name)
+    .some((n) => calledBy(graph.model, n) || [...n.attributes.values()].some((a) => a.g));
 }
 
 /** A result that is float32 in the operator's float16 form too. */
