@@ -100,7 +100,10 @@ function isFixed(name: string, graph: ValueGraph, depth = 0): boolean {
   if (graph.tensorOf(name)) return true;
   const made = graph.producerOf(name);
   if (!made || depth > 4) return false;
-  return isConstant(made) || (MOVES.has(made.opType) && made.inputs.every((v) => v === '' || isFixed(v, graph, depth + 1)));
+  return (
+    isConstant(made) ||
+    (MOVES.has(made.opType) && made.inputs.every((v) => v === '' || isFixed(v, graph, depth + 1)))
+  );
 }
 
 /** What a float is made of: constants alone, whole numbers (and constants), or anything else. */
