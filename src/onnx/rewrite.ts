@@ -8,7 +8,7 @@
  * floating-point tensors are converted.
  */
 import { DataType } from '../tensor/dtype.ts';
-import { fromBfloat16, fromHalf, toHalf } from '../tensor/half.ts';
+import { fromBfloat16, fromHalf, toFiniteHalf } from '../tensor/half.ts';
 import { bytesHeader, join, messageField, textField, varint, varintField } from './encode.ts';
 import { TensorField } from './parse-tensor.ts';
 import { OnnxError } from './types.ts';
@@ -215,7 +215,8 @@ function* varintsOf(bytes: Uint8Array): Generator<number> {
 }
 
 /**
- * Converts raw little-endian floats between float, float16 and bfloat16; narrowing rounds to nearest, ties to even.
+ * Converts raw little-endian floats between float, float16 and bfloat16; narrowing rounds to nearest, ties to even,
+ * and keeps what is finite finite (±65504 at most), as masks made of the lowest f32 need it.
  * @throws OnnxError `bad-data` for other pairs of types
  */
 export function convertFloats(
@@ -232,7 +233,7 @@ export function convertFloats(
   if (from === DataType.float && to === DataType.float16) {
     const aligned = raw.byteOffset % 4 === 0 ? raw : raw.slice();
     const values = new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
-    return new Uint8Array(Uint16Array.from(values, toHalf).buffer);
+    return new Uint8Array(Uint16Array.from(values, toFiniteHalf).buffer);
   }
   throw new OnnxError('bad-data', `Values of type ${from} cannot be converted to type ${to}.`);
 }

@@ -36,6 +36,7 @@ const SMALLEST_EXTERNAL = 1024;
  * The files of a model with edits: the .onnx file first, then its data files in the order of their names.
  * @param fileName of the .onnx file
  * @param files its data files, by location (`externalLocations`)
+ * @param locationOf the new location of a data file that is written anew
  * @throws OnnxError as `composeOnnx`; `missing-external` where a data file was not opened
  */
 export function saveModel(
@@ -43,6 +44,7 @@ export function saveModel(
   edits: ModelEdits,
   fileName: string,
   files: ReadonlyMap<string, Blob>,
+  locationOf: (location: string) => string = (location) => location,
 ): SavedFile[] {
   const isEdited = [edits.tensors, edits.nodes, edits.addInitializers].some(
     (e) => e && [...e.keys()].length > 0,
@@ -54,7 +56,9 @@ export function saveModel(
   }
   const tensors = new Map(edits.tensors);
   const added: NewTensor[] = [];
-  const layouts = new Map([...files.keys()].map((location) => [location, new DataFile(location)]));
+  const layouts = new Map(
+    [...files.keys()].map((location) => [location, new DataFile(locationOf(location))]),
+  );
   const dropped = droppedTensors(edits);
   const kept = externalsOf(model).filter(
     ({ tensor }) => tensors.get(tensor) !== 'drop' && !dropped.has(tensor),
@@ -68,7 +72,7 @@ export function saveModel(
     const bytes = edit ? blobOf(edit) : file.slice(offset, offset + length);
     const range = edit ? layout.append(bytes) : layout.keep(offset, length, bytes);
     const { name, dataType, dims } = edit ?? tensor;
-    tensors.set(tensor, { name, dataType, dims, data: { location, ...range } });
+    tensors.set(tensor, { name, dataType, dims, data: { location: layout.location, ...range } });
   }
   const [first] = layouts.values();
   for (const tensor of edits.addInitializers ?? []) {

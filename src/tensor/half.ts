@@ -28,6 +28,12 @@ export function toHalf(value: number): number {
   return sign | ((magnitude - 0x38000000 + 0xfff + odd) >>> 13);
 }
 
+/** Like `toHalf`, but what is finite stays finite: beyond ±65504 it becomes that. Infinities and NaN are kept. */
+export function toFiniteHalf(value: number): number {
+  const half = toHalf(value);
+  return (half & 0x7fff) === 0x7c00 && Number.isFinite(value) ? half - 1 : half;
+}
+
 /** The upper half of an f32, rounded to nearest, ties to even; NaN stays NaN. */
 export function toBfloat16(value: number): number {
   float[0] = value;
