@@ -8,6 +8,7 @@ import { DataError } from '../data/errors.ts';
 import type { NamedBlob } from '../data/files.ts';
 import { formatSet } from '../merge/sets.ts';
 import { mergedCheckpoint, type NamedFile } from './checkpoint.ts';
+import { toFloat16 } from './float16.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
 import { savedFiles } from './saved.ts';
@@ -60,6 +61,15 @@ export async function composeDownload(
       const hasConfig = beside.companions.has('config.json');
       const files = await mergedCheckpoint(opened, variant, beside.checkpoint, hasConfig, job);
       return zip(`${base}-checkpoint`, [...files, ...companions]);
+    }
+    case 'onnx-float16': {
+      job.announce('Writing half precision');
+      const { files, blocked } = await toFloat16(savedFiles(opened, variant?.files), job.signal);
+      await job.check();
+      const named = files.map((f) => ({ name: f.name, blob: f.toBlob() }));
+      const half = `${base}_fp16`;
+      if (named.length > 1) return zip(half, named, blocked);
+      return { blob: named[0].blob, fileName: `${half}.onnx`, notes: blocked };
     }
     default:
       throw new DataError(`The format “${format}” cannot be saved.`);

@@ -58,7 +58,9 @@ export function createOpenActions({ api, files: door, set, get, jobs, fail }: Sl
       if (files.length === 0) return;
       const cancelled = 'The data is as it was.';
       await jobs.run({ step: 'calibrate', label: 'Reading the data', cancelled }, async (options) => {
-        const { data, needs } = await api.addData(files, options);
+        const { data, needs, formats } = await api.addData(files, options);
+        const { model } = get();
+        if (model && formats) set({ model: { ...model, formats } });
         set({ ...factsForData(), data, needs, metric: metricForData(data) });
         return { kind: 'done', text: data ? 'The data is ready.' : 'Read. Something is still needed.' };
       });

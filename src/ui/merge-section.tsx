@@ -123,6 +123,11 @@ function MergeOutcome() {
         Merged: {describePlan(result.plan, result.droppedLayers, groups)}.
         {stale && ' Your picks or options have changed since: merge again to apply them.'}
       </p>
+      {result.notes.map((note) => (
+        <p className="note" key={note}>
+          {note}
+        </p>
+      ))}
     </>
   );
 }
