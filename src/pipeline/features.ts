@@ -9,7 +9,8 @@ import { elementCount } from '../tensor/shape.ts';
 /**
  * A tapped value [.., cols] as a matrix [tokens × cols]. The caller releases it before the tensor.
  * @param padding rows that fill a batch up are left out where a side has as many rows as the value; where both have,
- *   only rows that are real on both stay
+ *   only rows that are real on both stay. A value of neither side that happens to have as many loses those rows too:
+ *   it is measured on fewer rows, all of them real.
  */
 export async function toMatrix(
   backend: Backend,

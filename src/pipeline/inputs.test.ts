@@ -141,6 +141,34 @@ test('an encoder of text is fed special tokens, and compared by the angle of its
   await studio.dispose();
 }, 30_000);
 
+/** [items × 3 × 8 × 8] */
+function pictures(items: number): Uint8Array<ArrayBuffer> {
+  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${items}, 3, 8, 8), }`.padEnd(118);
+  const data = Float32Array.from({ length: items * 192 }, (_, k) => Math.sin(k * k));
+  const start = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, 118, 0];
+  return Uint8Array.from([...start, ...Buffer.from(header), ...new Uint8Array(data.buffer)]);
+}
+
+test('a tower for text and one for images are both compared', async () => {
+  const captions = named('captions.csv', 'a.png,abc\nb.png,def\nc.png,"f g"\nd.png,a');
+  const { studio, data } = await opened(
+    'clip-dynamo',
+    tokenizer(true),
+    named('images.npy', pictures(9)),
+    captions,
+  );
+  expect(data).toMatchObject({ task: 'text-and-image', metric: 'cosine' });
+  // Of nine images two are in the report split, which one batch of two holds.
+  expect(data.splits.map((s) => s.items)).toEqual([5, 2, 2]);
+  expect(await studio.evaluate('report')).toMatchObject({ original: 0, samples: 4 });
+  // The last batch of the five is filled up, which is not counted.
+  const { matrices } = await studio.measure();
+  const [texts, images] = matrices.filter((m) => m.kind === 'cka').map((m) => m.samples);
+  expect(images).toBe(25);
+  expect(texts).toBe(25);
+  await studio.dispose();
+}, 30_000);
+
 /** A recording of 16-bit PCM at 16 kHz. */
 function wav(samples: number[]): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(44 + samples.length * 2);
