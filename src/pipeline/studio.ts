@@ -149,7 +149,7 @@ export class Studio {
     const useful = dropped.length - sorted.unused.length - sorted.externals.size;
     if (useful === 0) {
       throw new DataError(
-        `“${dropped[0]?.name ?? 'nothing'}” cannot be used as data. Text (.txt) with a tokenizer.json, or images (.npy, labels beside them), can.`,
+        `“${dropped[0]?.name ?? 'nothing'}” cannot be used as data. Text with a tokenizer.json, pairs of texts, images, sound (.wav) or arrays (.npy), with their labels beside them, can.`,
       );
     }
     const state = await this.prepare(opened, addFiles(this.files, sorted), this.askedLength);
