@@ -56,7 +56,8 @@ export async function narrowModel(
   const addInitializers: NewTensor[] = [];
   for (const [name, tensor] of storedTensors(changed)) {
     const value = plan.values.get(name);
-    if (!value?.half || (value.made === 'float' && !value.storedTwice)) continue;
+    if (tensor.dataType !== DataType.float || !value?.half || (value.made === 'float' && !value.storedTwice))
+      continue;
     const { dims } = tensor;
     const blob = await narrowed(await tensorBlob(changed, tensor));
     const isCopy = value.made === 'float';
