@@ -11,13 +11,13 @@
  * runtime's float16 operators give; initializers that are listed as inputs too change their type.
  */
 import { Composition } from '../onnx/compose.ts';
-import { join, messageField, tensorBody, textField, valueField, varintField } from '../onnx/encode.ts';
+import { join, messageField, tensorBody, textField, varintField } from '../onnx/encode.ts';
 import { layoutOf } from '../onnx/layout.ts';
 import { openOnnx } from '../onnx/reader.ts';
-import { convertFloats, rewriteNode } from '../onnx/rewrite.ts';
+import { convertFloats, rawFields, rewriteNode, rewriteValue } from '../onnx/rewrite.ts';
 import { type SavedFile, saveModel } from '../onnx/save.ts';
 import { tensorBlob } from '../onnx/tensors.ts';
-import type { AttributeInfo, NewTensor, NodeInfo, OnnxModel, TensorInfo, ValueInfo } from '../onnx/types.ts';
+import type { AttributeInfo, NewTensor, NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
 import { readRange } from '../onnx/wire.ts';
 import { DataType } from '../tensor/dtype.ts';
 import { type FloatValue, type HalfPlan, planHalf } from './half-plan.ts';
@@ -31,8 +31,8 @@ export interface Narrowed {
   readonly blocked: readonly string[];
 }
 
-/** Fields of GraphProto, and the types of attributes. */
-const GraphField = { node: 1, input: 11, valueInfo: 13 } as const;
+/** GraphProto's nodes, and the types of attributes. */
+const NODE = 1;
 const AttributeType = { int: 2, tensor: 4 } as const;
 /** Bytes of float32 values that are converted at a time. */
 const PIECE = 16 << 20;
@@ -56,7 +56,8 @@ export async function narrowModel(
   const addInitializers: NewTensor[] = [];
   for (const [name, tensor] of storedTensors(changed)) {
     const value = plan.values.get(name);
-    if (!value?.half || (value.made === 'float' && !value.storedTwice)) continue;
+    if (tensor.dataType !== DataType.float || !value?.half || (value.made === 'float' && !value.storedTwice))
+      continue;
     const { dims } = tensor;
     const blob = await narrowed(await tensorBlob(changed, tensor));
     const isCopy = value.made === 'float';
@@ -123,16 +124,16 @@ async function withHalfNodes(model: OnnxModel, plan: HalfPlan): Promise<Blob> {
   const { graph, source } = model;
   const frame = layoutOf(model).graphs.get(graph)!;
   const out = new Composition(source, frame);
-  for (const value of graph.valueInfos) {
-    if (isNowHalf(plan, value.name)) {
-      out.replace(frame, value.field.start, value.field.end, [asHalf(GraphField.valueInfo, value)]);
-    }
-  }
   const stored = new Set(graph.initializers.map((t) => t.name));
-  for (const value of graph.inputs) {
-    if (stored.has(value.name) && isNowHalf(plan, value.name)) {
-      out.replace(frame, value.field.start, value.field.end, [asHalf(GraphField.input, value)]);
-    }
+  const retyped = [...graph.valueInfos, ...graph.inputs.filter((v) => stored.has(v.name))].filter((v) =>
+    isNowHalf(plan, v.name),
+  );
+  const descriptions = await readRanges(
+    source,
+    retyped.map((v) => v.field),
+  );
+  for (const { field } of retyped) {
+    out.replace(frame, field.start, field.end, [asHalf(descriptions.get(field.start)!)]);
   }
   const bodies = await readRanges(
     source,
@@ -146,9 +147,7 @@ async function withHalfNodes(model: OnnxModel, plan: HalfPlan): Promise<Blob> {
     const body = bodies.get(node.body.start);
     const { start, end } = node.field;
     if (!body && before.length + after.length === 0) return;
-    const itself = body
-      ? messageField(GraphField.node, [rewritten(plan, node, body)])
-      : source.slice(start, end);
+    const itself = body ? messageField(NODE, [rewritten(plan, node, body)]) : source.slice(start, end);
     out.replace(frame, start, end, [...before, itself, ...after]);
   });
   return out.finish().toBlob();
@@ -159,8 +158,16 @@ function isNowHalf({ values }: HalfPlan, name: string): boolean {
   return values.get(name)?.half === name;
 }
 
-function asHalf(field: number, { name, dims }: ValueInfo): Uint8Array {
-  return valueField(field, { name, elemType: DataType.float16, ...(dims && { dims }) });
+/** A ValueInfoProto with its tag and length, as float16. */
+function asHalf(bytes: Uint8Array): Uint8Array {
+  const [{ field, body, end }] = rawFields(bytes);
+  return messageField(field, [
+    rewriteValue(bytes.subarray(body, end), { rename: (name) => name, type: halfType }),
+  ]);
+}
+
+function halfType(code: number): number {
+  return code === DataType.float ? DataType.float16 : code;
 }
 
 /** Whether a node must be written anew: it reads or makes a value of another name, or makes another type by itself. */
@@ -189,7 +196,7 @@ function rewritten(plan: HalfPlan, node: NodeInfo, body: Uint8Array): Uint8Array
   const narrows = plan.isHalf(node) && makesType(node);
   return rewriteNode(body, {
     rename: (name) => plan.nameFor(node, name),
-    ...(narrows && { type: (code: number) => (code === DataType.float ? DataType.float16 : code) }),
+    ...(narrows && { type: halfType }),
   });
 }
 
@@ -203,7 +210,7 @@ function castsOf({ values }: HalfPlan, name: string): Uint8Array[] {
 function castNode({ made, half, float }: FloatValue): Uint8Array {
   const [from, to] = made === 'half' ? [half!, float!] : [float!, half!];
   const type = made === 'half' ? DataType.float : DataType.float16;
-  return messageField(GraphField.node, [
+  return messageField(NODE, [
     textField(1, from),
     textField(2, to),
     textField(3, `${to}/cast`),

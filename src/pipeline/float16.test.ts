@@ -86,8 +86,9 @@ describe('in float16', () => {
       saved += floatBytes(file.model) / 2;
     }
     // What is added in their place: Cast nodes, and names.
-    const added = again.files.reduce((n, f) => n + f.model.graph.nodes.length, 0);
-    expect(bytes(files) - bytes(half.files)).toBeGreaterThan(saved - 64 * added);
+    const nodes = ({ files }: OpenedModel) => files.reduce((n, f) => n + f.model.graph.nodes.length, 0);
+    const added = nodes(again) - nodes(opened);
+    expect(bytes(files) - bytes(half.files)).toBeGreaterThan(saved - 256 * added - 512);
     const shapes = ({ search }: OpenedModel) =>
       search.groups.map(({ ffns, dModel, dFf, gated }) => [ffns.length, dModel, dFf, gated]);
     expect(shapes(again)).toEqual(shapes(opened));
@@ -99,9 +100,9 @@ describe('in float16', () => {
     const opened = await open(filesOf('gpt2-external'));
     const { files } = await narrowed(opened);
     expect(files.map((f) => f.name)).toEqual(['model_fp16.onnx', 'model_fp16.onnx_data']);
-    const [model, data] = opened.files[0].externals.values();
-    expect(model ?? data).toBeDefined();
-    expect(files[1].size).toBeLessThan(0.55 * opened.files[0].externals.get('model.onnx_data')!.size);
+    const before = opened.files[0].externals.get('model.onnx_data')!;
+    expect(files[1].size / before.size).toBeGreaterThan(0.49);
+    expect(files[1].size / before.size).toBeLessThan(0.55);
   });
 
   test('a pair keeps its names, and says of which file it speaks', async () => {
@@ -118,7 +119,7 @@ describe('in float16', () => {
     const opened = await open([file]);
     const { files } = await narrowed(opened);
     expect(files[0].size / file.size).toBeGreaterThan(0.5);
-    expect(files[0].size / file.size).toBeLessThan(0.52);
+    expect(files[0].size / file.size).toBeLessThan(0.54);
     const feeds = randomInputs(opened.inputs, 3);
     const before = await runFiles([{ name: 'model.onnx', blob: file }], ['model.onnx'], feeds);
     const after = await runFiles(onDisk(files), ['model_fp16.onnx'], feeds);
