@@ -7,6 +7,7 @@
  */
 import type { Progress } from '../pipeline/types.ts';
 import type { CallOptions, GpuPreference, StudioApi } from './api.ts';
+import { withPaths } from './paths.ts';
 import { type FromWorker, type Method, StudioError, type ToWorker } from './protocol.ts';
 
 interface Pending {
@@ -108,8 +109,8 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
       preference = gpu;
       return call('engine', [gpu], o);
     },
-    open: (files, o) => call('open', [files], o),
-    addData: (files, o) => call('addData', [files], o),
+    open: (files, o) => call('open', [withPaths(files)], o),
+    addData: (files, o) => call('addData', [withPaths(files)], o),
     setContextLength: (tokens, o) => call('setContextLength', [tokens], o),
     measure: (o) => call('measure', [], o),
     alignment: (groupId, reference, layer, o) => call('alignment', [groupId, reference, layer], o),

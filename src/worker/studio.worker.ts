@@ -20,6 +20,7 @@ import type {
 import type { GpuPreference } from './api.ts';
 import { createAssignmentPool } from './assignment-pool.ts';
 import { createEngine, type Engine } from './engine.ts';
+import { type PathedFile, restorePaths } from './paths.ts';
 import { type FromWorker, type Method, type ToWorker, toWire } from './protocol.ts';
 
 const askedThreads = Number(self.name.split(':')[1]) || undefined;
@@ -46,8 +47,8 @@ type Handler = (options: JobOptions, args: readonly never[]) => Promise<unknown>
 
 const handlers: Record<Method, Handler> = {
   engine: async (_, [preference]: readonly GpuPreference[]) => (await ready(preference)).engine,
-  open: async (o, [files]: readonly File[][]) => (await ready()).open(files, o),
-  addData: async (_, [files]: readonly File[][]) => (await ready()).addData(files),
+  open: async (o, [files]: readonly PathedFile[][]) => (await ready()).open(restorePaths(files), o),
+  addData: async (_, [files]: readonly PathedFile[][]) => (await ready()).addData(restorePaths(files)),
   setContextLength: async (_, [tokens]: readonly number[]) => (await ready()).setContextLength(tokens),
   measure: async (o) => (await ready()).measure(o),
   alignment: async (o, [group, reference, layer]: readonly never[]) =>
