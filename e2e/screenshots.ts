@@ -1,6 +1,7 @@
 /**
  * `npm run screenshots`: every state of the page at 1440 and at 390 px, light and dark, into screenshots/ (which git
- * ignores), to be looked at. `npm run screenshots -- 390 dark` takes only those that match.
+ * ignores), to be looked at. `npm run screenshots -- 390 dark` takes only those that match, `-- models` only those of
+ * other models than the samples.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +15,9 @@ const widths = [1440, 390];
 const schemes = ['light', 'dark'] as const;
 const wanted = process.argv.slice(2);
 
-async function takeStates(studio: Studio, take: (state: string) => Promise<void>): Promise<void> {
+type Take = (state: string) => Promise<void>;
+
+async function takeSamples(studio: Studio, take: Take): Promise<void> {
   const { page } = studio;
   const [first, last] = reference('shakespeare-gpt2').window;
   const scratch = scratchFolder();
@@ -67,23 +70,52 @@ async function takeStates(studio: Studio, take: (state: string) => Promise<void>
   await take('18-images');
 }
 
+/** Several files, a part that is missing, half precision, inputs that nobody knows; and the formats. */
+async function takeModels(studio: Studio, take: Take): Promise<void> {
+  const { page } = studio;
+  const models = (...names: string[]) => names.map((name) => join(projectRoot, 'src/testing/models', name));
+  const pair = ['encoder_model.onnx', 'decoder_model.onnx', 'decoder_with_past_model.onnx'];
+  await studio.openModel(models(...pair.map((name) => `marian-pair/${name}`)));
+  await studio.pickWindow(0, 1, 'encoder.encoder.layers.*');
+  await studio.pickWindow(0, 1, 'decoder.model.model.decoder.layers.*');
+  await studio.merge({ score: 'input-weights+output-weights' });
+  await page.getByRole('radio', { name: 'ONNX, half precision', exact: true }).check();
+  await take('19-pair');
+  await studio.openModel(models('marian-pair/decoder_model.onnx'));
+  await take('20-missing-sibling');
+  await studio.openModel(models('gpt2-external/model.onnx', 'gpt2-external/model.onnx_data'));
+  await page.getByText('Inputs, outputs and format', { exact: true }).click();
+  await take('21-data-files');
+  await studio.openModel(models('gpt2-float16-torchscript-17.onnx'));
+  await take('22-half-precision');
+  await studio.openModel(models('clip-dynamo.onnx'));
+  await take('23-inputs-not-understood');
+}
+
+const groups = { samples: takeSamples, models: takeModels };
+
 mkdirSync(folder, { recursive: true });
 for (const width of widths) {
   for (const colorScheme of schemes) {
-    if (!wanted.every((word) => word === String(width) || word === colorScheme)) continue;
+    const words = wanted.filter((word) => !(word in groups));
+    if (!words.every((word) => word === String(width) || word === colorScheme)) continue;
     const studio = await launchStudio({
       gpu: 'off',
       context: { colorScheme, viewport: { width, height: width > 600 ? 900 : 844 }, reducedMotion: 'reduce' },
     });
     try {
-      await takeStates(studio, async (state) => {
+      const take: Take = async (state) => {
         const path = join(folder, `${width}-${colorScheme}-${state}.png`);
         await studio.page.screenshot({ path, fullPage: true });
         const overflow = await studio.page.evaluate(
           () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
         );
         console.log(`${width}-${colorScheme}-${state}${overflow > 0 ? `: ${overflow} px too wide` : ''}`);
-      });
+      };
+      const some = Object.entries(groups).filter(([name]) => wanted.includes(name));
+      for (const [, takeGroup] of some.length > 0 ? some : Object.entries(groups)) {
+        await takeGroup(studio, take);
+      }
     } finally {
       await studio.close();
     }

@@ -203,8 +203,10 @@ describe('words', () => {
       'layers encoder 1, 2; decoder 3 left out whole',
     );
     const towers = ['model.text.layers.*', 'model.vision.layers.*'].map((name) => ({ id: name, name }));
-    expect(stackName(towers, 'model.vision.layers.*')).toBe('model.vision');
+    expect(stackName(towers, 'model.vision.layers.*')).toBe('vision');
     expect(stackName(towers.slice(1), 'model.vision.layers.*')).toBe('');
+    const nested = ['a.b.h.*', 'a.c.h.*', 'a.b.g.*'].map((name) => ({ id: name, name }));
+    expect(nested.map(({ id }) => stackName(nested, id))).toEqual(['b.h', 'c.h', 'b.g']);
     const alike = [
       { id: 'g0', name: 'h.*' },
       { id: 'g1', name: 'h.*' },

@@ -12,14 +12,19 @@ import type {
 
 type Groups = readonly Pick<GroupSummary, 'id' | 'name'>[];
 
-/** The least of each group's name that tells it from the others: `encoder` and `decoder`. Empty for one group. */
+/**
+ * The piece of each group's name that tells it from the others: `encoder` and `decoder`, and of
+ * `model.text.layers.*` and `model.vision.layers.*` `text` and `vision`. Empty for one group.
+ */
 export function stackName(groups: Groups, groupId: string): string {
   const group = groups.find(({ id }) => id === groupId);
   if (groups.length < 2 || !group) return '';
-  const start = (name: string, pieces: number) => name.split('.').slice(0, pieces).join('.');
-  for (let pieces = 1; pieces < group.name.split('.').length; pieces++) {
-    const starts = groups.map(({ name }) => start(name, pieces));
-    if (new Set(starts).size === groups.length) return start(group.name, pieces);
+  const pieces = group.name.split('.');
+  const others = groups.map(({ name }) => name.split('.'));
+  const start = pieces.findIndex((piece, at) => others.some((other) => other[at] !== piece));
+  for (let end = start + 1; start >= 0 && end <= pieces.length; end++) {
+    const names = others.map((other) => other.slice(start, end).join('.'));
+    if (new Set(names).size === groups.length) return pieces.slice(start, end).join('.');
   }
   return group.name;
 }

@@ -33,7 +33,7 @@ export function DropZone({ label, children, foot, compact, disabled, onFiles }: 
       {!compact && <Icon name="file" />}
       <div className="drop-text">{children}</div>
       <div className="drop-buttons">
-        <FileButton action={compact ? 'Files' : 'Choose files'} disabled={disabled}>
+        <FileButton action={compact ? 'Files' : 'Choose files'}>
           <input
             {...getInputProps({
               'aria-label': `${label} files`,
@@ -44,7 +44,7 @@ export function DropZone({ label, children, foot, compact, disabled, onFiles }: 
           />
         </FileButton>
         {PICKS_FOLDERS && (
-          <FileButton action={compact ? 'Folder' : 'Choose a folder'} disabled={disabled}>
+          <FileButton action={compact ? 'Folder' : 'Choose a folder'}>
             <FolderInput label={`${label} folder`} disabled={disabled} onFiles={onFiles} />
           </FileButton>
         )}
@@ -56,14 +56,13 @@ export function DropZone({ label, children, foot, compact, disabled, onFiles }: 
 
 interface FileButtonProps {
   readonly action: string;
-  readonly disabled?: boolean;
   readonly children: ReactNode;
 }
 
-function FileButton({ action, disabled, children }: FileButtonProps) {
+function FileButton({ action, children }: FileButtonProps) {
   return (
     // biome-ignore lint/a11y/noLabelWithoutControl: the control is the child.
-    <label className="button button-plain file-button" aria-disabled={disabled || undefined}>
+    <label className="button button-plain file-button">
       <span aria-hidden="true">{action}</span>
       {children}
     </label>

@@ -1,4 +1,5 @@
 /** The stacks of layers that can be merged; several are told apart by how their names begin. */
+import { Fragment } from 'react';
 import { stackName } from '../store/describe.ts';
 import { formatInteger } from '../store/format.ts';
 import type { GroupSummary, ModelSummary } from '../store/types.ts';
@@ -50,15 +51,33 @@ export function GroupsTable({ model }: { model: ModelSummary }) {
   );
 }
 
+/** Breaks after its dots; of several, the piece that tells it from the others stands out. */
 function GroupName({ group, groups }: { group: GroupSummary; groups: readonly GroupSummary[] }) {
-  const start = stackName(groups, group.id);
-  if (!start) return group.name;
+  const { name } = group;
+  const piece = stackName(groups, group.id);
+  const start = name.indexOf(piece);
+  const end = start + piece.length;
+  if (!piece) return <Dotted text={name} />;
   return (
     <>
-      {start}
-      <span className="group-rest">{group.name.slice(start.length)}</span>
+      <span className="group-rest">
+        <Dotted text={name.slice(0, start)} />
+      </span>
+      <Dotted text={name.slice(start, end)} />
+      <span className="group-rest">
+        <Dotted text={name.slice(end)} />
+      </span>
     </>
   );
+}
+
+function Dotted({ text }: { text: string }) {
+  return text.split(/(?<=\.)/).map((piece, index) => (
+    <Fragment key={index}>
+      {piece}
+      <wbr />
+    </Fragment>
+  ));
 }
 
 function NumberCell({ value }: { value: number }) {
