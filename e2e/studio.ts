@@ -373,8 +373,7 @@ export class Studio extends PageDriver {
     const formats = this.page.getByRole('radiogroup', { name: 'File format', exact: true });
     const choice = formats.getByRole('radio', { name: names.format, exact: true });
     if ((await choice.count()) === 0) throw new Error(`The page does not offer "${format}" for this model.`);
-    // The card's label covers the radio, as it does for a pointer.
-    await formats.locator('label', { has: choice }).click();
+    await choice.check();
     const download = await this.startDownload(() => this.button(names.button).click());
     await download.saveAs(path);
     await this.idle();

@@ -51,6 +51,8 @@ export type FromWorker =
 const SPOKEN = new Set([
   'OnnxError',
   'DataError',
+  'CheckpointError',
+  'QuantizeError',
   'RuntimeFailure',
   'RangeError',
   'GpuError',
