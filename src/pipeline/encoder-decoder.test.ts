@@ -198,6 +198,85 @@ describe('a Marian-style pair', () => {
   });
 });
 
+describe('a Whisper-style pair', () => {
+  const folder = `${root}/whisper-pair`;
+  const files = ['encoder_model.onnx', 'decoder_model.onnx'];
+
+  test('opens together with recordings and transcripts, and its merged files run together', async () => {
+    const studio = await createStudio();
+    const beside = ['config.json', 'generation_config.json', 'preprocessor_config.json'].map(
+      (f) => `${folder}/${f}`,
+    );
+    const models = files.map((f) => `${folder}/${f}`);
+    const paths = [...models, ...beside, `${root}/marian-pair/tokenizer.json`];
+    const clips = Array.from({ length: 30 }, (_, k) => tone(k, `clip-${k}.wav`));
+    const said = clips
+      .map(({ name }, k) => `${name}\tt${3 + (k % 9)} t${4 + (k % 7)} t${5 + (k % 11)}`)
+      .join('\n');
+    const dropped = [
+      ...(await Promise.all(paths.map(named))),
+      ...clips,
+      text('transcripts.tsv', `file\ttext\n${said}`),
+    ];
+    const opened = await studio.open(dropped);
+    expect(opened.needs).toEqual([]);
+    expect(opened.model.task).toBe('seq2seq-audio');
+    expect(opened.model.groups.map((g) => g.layers)).toEqual([2, 2]);
+    await studio.measure();
+    const sets = opened.model.groups.map((g) => ({ groupId: g.id, layers: [0, 1] }));
+    const { saving } = await studio.merge({ sets, method: 'permute', reference: 'first', score: 'default' });
+    expect(saving.parametersSaved).toBe(2 * (2 * 16 * 40 + 40 + 16));
+    const score = await studio.evaluate('report');
+    expect(score.metric).toBe('perplexity');
+    expect(score.merged).not.toBe(score.original);
+
+    const sessions = await sessionsOf(await unzipped(studio));
+    const original = await sessionsOf(
+      Object.fromEntries(
+        await Promise.all(files.map(async (f) => [f, new Uint8Array(await readFile(`${folder}/${f}`))])),
+      ),
+    );
+    const features = new node.Tensor(
+      'float32',
+      Float32Array.from({ length: 128 }, (_, i) => Math.sin(i)),
+      [1, 8, 16],
+    );
+    const logitsOf = async (s: Sessions) => {
+      const { last_hidden_state } = await s['encoder_model.onnx'].run({ input_features: features });
+      const given = { input_ids: ints([1, 5, 9], [1, 3]), encoder_hidden_states: last_hidden_state };
+      return (await s['decoder_model.onnx'].run(given)).logits.data as Float32Array;
+    };
+    const [before, after] = [await logitsOf(original), await logitsOf(sessions)];
+    expect(after.every(Number.isFinite)).toBe(true);
+    expect(Math.max(...before.map((v, i) => Math.abs(v - after[i])))).toBeGreaterThan(1e-3);
+    await studio.dispose();
+  });
+});
+
+/** One second of a tone as a 16-bit WAVE file. */
+function tone(k: number, name: string): File {
+  const rate = 16_000;
+  const bytes = new DataView(new ArrayBuffer(44 + 2 * rate));
+  const put = (at: number, word: string) =>
+    [...word].forEach((c, i) => bytes.setUint8(at + i, c.charCodeAt(0)));
+  put(0, 'RIFF');
+  bytes.setUint32(4, 36 + 2 * rate, true);
+  put(8, 'WAVEfmt ');
+  bytes.setUint32(16, 16, true);
+  bytes.setUint16(20, 1, true);
+  bytes.setUint16(22, 1, true);
+  bytes.setUint32(24, rate, true);
+  bytes.setUint32(28, 2 * rate, true);
+  bytes.setUint16(32, 2, true);
+  bytes.setUint16(34, 16, true);
+  put(36, 'data');
+  bytes.setUint32(40, 2 * rate, true);
+  for (let i = 0; i < rate; i++) {
+    bytes.setInt16(44 + 2 * i, 12_000 * Math.sin((2 * Math.PI * (200 + 90 * k) * i) / rate), true);
+  }
+  return new File([bytes.buffer], name);
+}
+
 /** The same file with other weights: each float of its largest tensors a little larger. */
 function changed(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const other = bytes.slice();
