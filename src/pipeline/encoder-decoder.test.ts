@@ -9,6 +9,8 @@ import * as node from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import type { NamedBlob } from '../data/files.ts';
 import { createStudio } from '../testing/studio-in-node.ts';
+import { openModels } from './opened.ts';
+import { paddingOn, sideOf } from './side.ts';
 import type { Studio } from './studio.ts';
 
 const root = 'src/testing/models';
@@ -257,8 +259,9 @@ describe('a Whisper-style pair', () => {
 function tone(k: number, name: string): File {
   const rate = 16_000;
   const bytes = new DataView(new ArrayBuffer(44 + 2 * rate));
-  const put = (at: number, word: string) =>
-    [...word].forEach((c, i) => bytes.setUint8(at + i, c.charCodeAt(0)));
+  const put = (at: number, word: string) => {
+    for (const [i, c] of [...word].entries()) bytes.setUint8(at + i, c.charCodeAt(0));
+  };
   put(0, 'RIFF');
   bytes.setUint32(4, 36 + 2 * rate, true);
   put(8, 'WAVEfmt ');
@@ -288,4 +291,21 @@ function changed(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     }
   }
   return other;
+}
+
+test('each stack is on its side, told by what it computes from', async () => {
+  const { opened } = await openedPair();
+  const [encoder, decoder] = opened.search.groups;
+  expect(sideOf(encoder, opened.search.index)).toBe('encoder');
+  expect(sideOf(decoder, opened.search.index)).toBe('decoder');
+  const padding = { encoder: Uint8Array.of(1, 0), decoder: Uint8Array.of(0, 1), items: Uint8Array.of(1) };
+  expect(paddingOn('decoder', padding)).toEqual({ decoder: padding.decoder, items: padding.items });
+  expect(paddingOn('encoder', { decoder: padding.decoder })).toEqual({});
+});
+
+async function openedPair() {
+  const files = await Promise.all(
+    ['encoder_model.onnx', 'decoder_model.onnx'].map((f) => named(`${root}/marian-pair/${f}`)),
+  );
+  return { opened: await openModels(files, files) };
 }

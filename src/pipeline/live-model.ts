@@ -24,6 +24,7 @@ import { featuresLast } from './features.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
 import { readWeight } from './read-weight.ts';
+import { type Side, sideOf } from './side.ts';
 
 /** Weights that differ from the original, by live input name. */
 export type Overrides = ReadonlyMap<string, PinnedTensor>;
@@ -69,6 +70,7 @@ export class LiveModel {
   /** Blocks that were run since the model was opened; the sweep's cost. */
   blockRuns = 0;
   private readonly opened: OpenedModel;
+  private readonly sides = new Map<FfnGroup, Side>();
   /** For scoring: nothing but what crosses and the score's output, so that the runtime may fuse what it can. */
   private readonly scoring: LazyBlocks;
   /** For looking inside: sublayer values are outputs too. */
@@ -112,6 +114,13 @@ export class LiveModel {
       throw error;
     }
     return live;
+  }
+
+  /** The side of an encoder–decoder that a group is on. */
+  sideOf(group: FfnGroup): Side {
+    const known = this.sides.get(group) ?? sideOf(group, this.opened.search.index);
+    this.sides.set(group, known);
+    return known;
   }
 
   get blockCount(): number {

@@ -13,6 +13,7 @@ import { allPairs, pairBytes, planPasses } from '../similarity/memory.ts';
 import { toMatrix } from './features.ts';
 import type { LiveModel } from './live-model.ts';
 import type { Job } from './progress.ts';
+import { paddingOn, type Side } from './side.ts';
 import type { SimilarityMatrix } from './types.ts';
 
 /** Bytes set aside for accumulators of one pass. */
@@ -31,7 +32,7 @@ export async function measureSimilarity(
   const batches = dataset.batches('calibrate', dataset.itemsPerBatch);
   job.expect(batches * passes + 1);
   for (let pass = 0; pass < passes; pass++) {
-    const measures = plans.map((plan) => startPass(plan, pass, backend));
+    const measures = plans.map((plan) => startPass(plan, pass, backend, live.sideOf(plan.group)));
     try {
       for (let b = 0; b < batches; b++) {
         const batch = await readBatch(dataset, 'calibrate', b, dataset.itemsPerBatch);
@@ -92,7 +93,7 @@ interface PassMeasure {
   dispose(): void;
 }
 
-function startPass(plan: GroupPlan, pass: number, backend: Backend): PassMeasure {
+function startPass(plan: GroupPlan, pass: number, backend: Backend, side: Side): PassMeasure {
   const { group } = plan;
   const n = group.ffns.length;
   const pairs = plan.passes[pass];
@@ -109,7 +110,7 @@ function startPass(plan: GroupPlan, pass: number, backend: Backend): PassMeasure
         const matrices: Matrix[] = [];
         try {
           for (const name of names)
-            matrices.push(await toMatrix(backend, outputs[name], group.dModel, padding));
+            matrices.push(await toMatrix(backend, outputs[name], group.dModel, paddingOn(side, padding)));
           await use(matrices);
           // A GPU reads the runtime's buffers until its queue is done with them.
           await backend.sync();

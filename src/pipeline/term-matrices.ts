@@ -18,6 +18,7 @@ import type { StageContext } from './context.ts';
 import { toMatrix } from './features.ts';
 import { ACCUMULATOR_BUDGET } from './measure.ts';
 import type { ActivationTerm, WeightTerm } from './score-terms.ts';
+import { paddingOn } from './side.ts';
 
 /** One matrix to measure: rows the units of pair[0], columns those of pair[1]. */
 export interface PairTerm {
@@ -54,6 +55,7 @@ export async function correlateTerms(
   try {
     for (let b = 0; b < batches; b++) {
       const batch = await readBatch(dataset, 'calibrate', b, dataset.itemsPerBatch);
+      const padding = paddingOn(live.sideOf(group), batch.padding);
       const names = terms.flatMap(({ term, layers }) => layers.map((l) => tapOf(group.ffns[l], term)));
       const outputs = await live.run(batch.feeds, [...new Set(names)]);
       const held: Matrix[] = [];
@@ -62,7 +64,7 @@ export async function correlateTerms(
           const features = new Map<number, Matrix>();
           for (const layer of layers) {
             const tap = outputs[tapOf(group.ffns[layer], term)];
-            const matrix = await toMatrix(backend, tap, group.dFf, batch.padding);
+            const matrix = await toMatrix(backend, tap, group.dFf, padding);
             held.push(matrix);
             features.set(layer, matrix);
           }
