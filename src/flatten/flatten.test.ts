@@ -20,6 +20,7 @@ import {
   wire,
 } from '../testing/onnx-builder.ts';
 import { flatten } from './flatten.ts';
+import { siteOf } from './sites.ts';
 import type { FlatModel, PartUse } from './types.ts';
 
 const DOMAIN = 'local';
@@ -223,6 +224,43 @@ describe('constants', () => {
     const [a, b] = part.model.graph.nodes.map((n) => n.attributes.get('value')?.t);
     expect(made.storedAs(first!)?.tensor).toBe(a);
     expect(made.storedAs(second!)?.tensor).toBe(b);
+  });
+});
+
+describe('sites', () => {
+  test('a weight that a branch in a function reads is the input of the call', async () => {
+    const take = functionField({
+      name: 'Take',
+      inputs: ['a', 'w'],
+      outputs: ['b'],
+      nodes: [
+        constant('yes', tensor('', 'bool', [], [1])),
+        node('If', ['yes'], ['b'], {
+          then_branch: graph({ nodes: [node('MatMul', ['a', 'w'], ['t'])], outputs: [output('t', 'float')] }),
+          else_branch: graph({ nodes: [node('Neg', ['a'], ['e'])], outputs: [output('e', 'float')] }),
+        }),
+      ],
+    });
+    const made = await expectSame({
+      ...base,
+      inputs: [x],
+      outputs: [y],
+      nodes: [node('Take', ['x', 'w1'], ['m'], {}, local), node('Take', ['m', 'w2'], ['y'], {}, local)],
+      initializers: [1, 2].map((k) =>
+        f32(
+          `w${k}`,
+          [4, 4],
+          Array.from({ length: 16 }, (_, i) => (i % 5) - k),
+        ),
+      ),
+      suffix: take,
+    });
+    const products = made.model.graph.nodes.filter((n) => n.opType === 'MatMul');
+    const sites = products.map((n) => siteOf(made, n, 1)!);
+    expect(sites.map((s) => [s.scope.kind, s.node.opType, s.node.inputs[s.input]])).toEqual([
+      ['graph', 'Take', 'w1'],
+      ['graph', 'Take', 'w2'],
+    ]);
   });
 });
 

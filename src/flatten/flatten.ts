@@ -29,6 +29,7 @@ import { Assembly } from './assemble.ts';
 import { encodeDefault } from './attributes.ts';
 import { conditionOf } from './condition.ts';
 import { FlatNames, ScopeNames } from './names.ts';
+import { callsInside, constantTensor, functionKey, isOutside, LARGE } from './node-parts.ts';
 import { readRanges } from './ranges.ts';
 import {
   type FlatModel,
@@ -47,8 +48,6 @@ export interface FlattenOptions {
   readonly unpack?: ReadonlyMap<string, Unpacked>;
 }
 
-/** Tensors from this size on stay outside of the flat model's own bytes. */
-const LARGE = 2048;
 const MAX_DEPTH = 16;
 
 /**
@@ -162,7 +161,7 @@ class Flattener {
     const { model } = names.scope.use.part;
     const bytes = await readRanges(
       model.source,
-      nodes.filter((n) => !isLargeConstant(n)).map((n) => n.body),
+      nodes.filter((n) => !isOutside(n)).map((n) => n.body),
     );
     const functions = new Map(model.functions.map((f) => [functionKey(f.domain, f.name, f.overload), f]));
     for (const node of nodes) {
@@ -354,33 +353,6 @@ class Flattener {
     }
     return copies;
   }
-}
-
-/** A constant that does not stay in its node: large, or in another file. */
-function isLargeConstant(node: NodeInfo): boolean {
-  const tensor = constantTensor(node);
-  if (!tensor) return false;
-  return (
-    tensor.storage.kind === 'external' || rawByteLength(tensor.dataType, elementCount(tensor.dims)) >= LARGE
-  );
-}
-
-function constantTensor({ opType, domain, attributes }: NodeInfo): TensorInfo | undefined {
-  return opType === 'Constant' && domain === '' ? attributes.get('value')?.t : undefined;
-}
-
-/** Whether a graph in a node calls functions of the model. */
-function callsInside({ attributes }: NodeInfo, functions: ReadonlyMap<string, FunctionInfo>): boolean {
-  if (functions.size === 0) return false;
-  return [...attributes.values()].some(({ g }) =>
-    g?.nodes.some(
-      (n) => functions.has(functionKey(n.domain, n.opType, n.overload)) || callsInside(n, functions),
-    ),
-  );
-}
-
-function functionKey(domain: string, name: string, overload = ''): string {
-  return `${domain}:${name}:${overload}`;
 }
 
 /** Operator sets that a function uses, without the domains of the model's own functions. */
