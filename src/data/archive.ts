@@ -18,6 +18,8 @@ export interface ZipEntry {
   readonly size: number;
   /** @throws DataError for an entry that cannot be unpacked */
   read(): Promise<Uint8Array<ArrayBuffer>>;
+  /** The same; of a stored entry a slice of the archive, which is read when it is used, and not checked. @throws as `read` */
+  blob(): Promise<Blob>;
 }
 
 const END = 0x06054b50;
@@ -54,11 +56,10 @@ export async function openZip(file: NamedBlob): Promise<readonly ZipEntry[]> {
     const method = table.getUint16(at + 10, true);
     const crc = table.getUint32(at + 16, true);
     if (!name.endsWith('/')) {
-      entries.push({
-        name,
-        size,
-        read: () => readEntry(file, { name, size, packed, start, method, crc, encrypted: (flags & 1) === 1 }),
-      });
+      const entry = { name, size, packed, start, method, crc, encrypted: (flags & 1) === 1 };
+      const read = () => readEntry(file, entry);
+      const blob = async () => (isPlain(entry) ? await packedOf(file, entry) : new Blob([await read()]));
+      entries.push({ name, size, read, blob });
     }
     at = next;
   }
@@ -125,11 +126,7 @@ async function readEntry(file: NamedBlob, entry: Stored): Promise<Uint8Array<Arr
     throw new DataError(
       `${what} has ${entry.size} bytes; at most ${MOST_BYTES} can be unpacked. Drop it unpacked.`,
     );
-  if (entry.start + LOCAL_LENGTH > file.size) throw cutShort(file);
-  const local = await viewOf(file, entry.start, entry.start + LOCAL_LENGTH);
-  const from = entry.start + LOCAL_LENGTH + local.getUint16(26, true) + local.getUint16(28, true);
-  if (from + entry.packed > file.size) throw cutShort(file);
-  const packed = new Uint8Array(await file.slice(from, from + entry.packed).arrayBuffer());
+  const packed = new Uint8Array(await (await packedOf(file, entry)).arrayBuffer());
   let bytes = packed;
   if (entry.method === 8) {
     try {
@@ -140,6 +137,19 @@ async function readEntry(file: NamedBlob, entry: Stored): Promise<Uint8Array<Arr
   }
   if (bytes.length !== entry.size || crc32(bytes) !== entry.crc) throw damaged(what);
   return bytes;
+}
+
+/** Whether the bytes stand in the archive as they are. */
+function isPlain({ method, encrypted, packed, size }: Stored): boolean {
+  return method === 0 && !encrypted && packed === size;
+}
+
+async function packedOf(file: NamedBlob, { start, packed }: Stored): Promise<Blob> {
+  if (start + LOCAL_LENGTH > file.size) throw cutShort(file);
+  const local = await viewOf(file, start, start + LOCAL_LENGTH);
+  const from = start + LOCAL_LENGTH + local.getUint16(26, true) + local.getUint16(28, true);
+  if (from + packed > file.size) throw cutShort(file);
+  return file.slice(from, from + packed);
 }
 
 function damaged(what: string): DataError {
@@ -209,4 +219,20 @@ export async function unpack(archives: readonly NamedBlob[]): Promise<Unpacked> 
     }
   }
   return { files, unused };
+}
+
+/**
+ * The files of an archive that holds a model's folder, with their paths in it; undefined where no .onnx is in it.
+ * @throws DataError for what is no whole archive, or an entry that cannot be unpacked
+ */
+export async function unpackModel(archive: NamedBlob): Promise<readonly NamedBlob[] | undefined> {
+  const entries = (await openZip(archive)).filter((e) => !e.name.startsWith('__MACOSX/'));
+  const named = entries.map((entry) => ({ entry, path: entry.name.replaceAll('\\', '/') }));
+  const nameOf = (path: string) => path.split('/').at(-1)!;
+  if (!named.some(({ path }) => kindOf(nameOf(path)) === 'model')) return undefined;
+  const files: NamedBlob[] = [];
+  for (const { entry, path } of named) {
+    files.push(Object.assign(await entry.blob(), { name: nameOf(path), path }));
+  }
+  return files;
 }

@@ -67,19 +67,24 @@ export type FileKind =
   | 'archive'
   | 'checkpoint'
   | 'companion'
-  /** What file managers leave behind. */
+  /** What file managers and version control leave behind, and what is only about the files. */
   | 'litter'
   | 'unused';
 
 /** Files of a model's folder that other libraries read: tokenizers in their older forms, chat templates, exports. */
 const COMPANION =
   /^((tokenizer_config|special_tokens_map|added_tokens|vocab|chat_template|processor_config|quantize_config|quantization_config|ort_config)\.json|vocab\.txt|merges\.txt|chat_template\.jinja|tokenizer\.model|.*\.spm|(spiece|sentencepiece|sentencepiece\.bpe)\.model)$/;
+/** Model cards and licences are no text to calibrate on; RUNNING.md and LOADING.md are notes of this page's own. */
+const LITTER =
+  /^(\._.*|\.ds_store|thumbs\.db|desktop\.ini|\.git(attributes|ignore)|cachedir\.tag|(readme|license|licence|notice|running|loading)(\.(md|txt|rst))?)$/;
+/** Folders of tools: `.git`, and `.cache`, where the hub's client keeps locks. */
+const HIDDEN_FOLDER = /(^|\/)\.[^/.][^/]*\//;
 const PICTURE = /\.(png|jpe?g|jfif|webp|gif|bmp|avif)$/;
 
 /** What a file is for, by its name without folders. */
 export function kindOf(fileName: string): FileKind {
   const name = fileName.toLowerCase();
-  if (/^(\._.*|\.ds_store|thumbs\.db|desktop\.ini)$/.test(name)) return 'litter';
+  if (LITTER.test(name)) return 'litter';
   if (name.endsWith('.onnx')) return 'model';
   if (/\.safetensors(\.index\.json)?$/.test(name)) return 'checkpoint';
   if (COMPANION.test(name)) return 'companion';
@@ -116,7 +121,9 @@ export function sortFiles(files: readonly NamedBlob[]): SortedFiles {
     litter: [],
     unused: [],
   };
-  for (const file of files) of[kindOf(file.name)].push(file);
+  for (const file of files) {
+    if (!HIDDEN_FOLDER.test(pathOf(file))) of[kindOf(file.name)].push(file);
+  }
   const [config, tokenizer, preprocessor, generation] = [
     of.config.at(-1),
     of.tokenizer.at(-1),
@@ -154,10 +161,18 @@ export function splitOf(name: string): SplitName | undefined {
 
 /** Why what was dropped cannot be opened as a model, and what to do. */
 export function noModelSentence(dropped: readonly NamedBlob[]): string {
-  const name = dropped[0]?.name;
+  const weights = dropped.find((f) => /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf)$/i.test(f.name));
+  const name = (weights ?? dropped[0])?.name;
   if (!name) return 'Nothing was dropped. Drop an .onnx file.';
-  if (/\.(safetensors|bin|pt|pth|gguf)$/i.test(name)) {
+  if (weights) {
     return `“${name}” holds weights but no graph, so it cannot be run here. Export the model to ONNX (for instance with optimum-cli) and drop the .onnx file.`;
+  }
+  const [archive] = dropped.filter((f) => /\.zip$/i.test(f.name));
+  if (archive) {
+    return `There is no .onnx file in “${archive.name}”. Drop the model’s .onnx file or its folder first; data goes under “Calibrate” afterwards.`;
+  }
+  if (dropped.length > 1) {
+    return `None of the ${dropped.length} files that were dropped is an ONNX model: no name ends in .onnx. Drop the .onnx file with them; if the model has none, export it to ONNX first (for instance with optimum-cli).`;
   }
   return `“${name}” is not an ONNX model: its name does not end in .onnx. Drop the .onnx file, with its tokenizer.json, config.json and data if you have them.`;
 }

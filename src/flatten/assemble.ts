@@ -26,6 +26,7 @@ export class Assembly {
   private readonly rest: Chunk[] = [];
   private readonly made = new Map<string, MakeBlob>();
   private readonly opsets = new Map<string, { version: number; of: string }>();
+  private readonly functions = new Map<string, Uint8Array>();
   private irVersion = 8;
 
   /** How many nodes there are: the index of the next one. */
@@ -68,6 +69,22 @@ export class Assembly {
   }
 
   /**
+   * A function that nested graphs call.
+   * @param body FunctionProto without tag and length
+   * @throws OnnxError where another file has another function of that name
+   */
+  addFunction(key: string, body: Uint8Array, fileName: string): void {
+    const known = this.functions.get(key);
+    if (known && !(known.length === body.length && known.every((b, i) => b === body[i]))) {
+      throw new OnnxError(
+        'bad-data',
+        `“${fileName}” defines a function differently than the file that it was dropped with, so they cannot run as one graph. Inline both with onnx.inliner.inline_local_functions and drop the results instead.`,
+      );
+    }
+    this.functions.set(key, body);
+  }
+
+  /**
    * Notes what a file or a function was written for.
    * @param of what it is, for the sentence
    * @throws OnnxError where two were written for different versions of one operator set
@@ -91,7 +108,8 @@ export class Assembly {
     const graph: Chunk[] = [...this.nodes, textField(Field.name, 'flat'), ...this.rest];
     const head = [varintField(1, this.irVersion), textField(2, 'layerfold')];
     const opsets = [...this.opsets].map(([domain, { version }]) => opsetField(domain, version));
-    const parts = [...head, bytesHeader(7, byteCount(graph)), ...graph, ...opsets];
+    const functions = [...this.functions.values()].flatMap((f) => [bytesHeader(25, f.length), f]);
+    const parts = [...head, bytesHeader(7, byteCount(graph)), ...graph, ...opsets, ...functions];
     return { source: new Blob(parts as BlobPart[]), externals: (location) => this.made.get(location)?.() };
   }
 }

@@ -6,7 +6,14 @@
  * defaults of function attributes that are tensors or graphs are refused.
  */
 import { openOnnx } from '../onnx/reader.ts';
-import { convertFloats, newNode, type Rewriting, rawFields, rewriteNode } from '../onnx/rewrite.ts';
+import {
+  convertFloats,
+  newNode,
+  type Rewriting,
+  rawFields,
+  rewriteFunction,
+  rewriteNode,
+} from '../onnx/rewrite.ts';
 import { tensorBlob, tensorBytes } from '../onnx/tensors.ts';
 import {
   type FunctionInfo,
@@ -22,6 +29,7 @@ import { Assembly } from './assemble.ts';
 import { encodeDefault } from './attributes.ts';
 import { conditionOf } from './condition.ts';
 import { FlatNames, ScopeNames } from './names.ts';
+import { callsInside, constantTensor, functionKey, isOutside, LARGE } from './node-parts.ts';
 import { readRanges } from './ranges.ts';
 import {
   type FlatModel,
@@ -40,8 +48,6 @@ export interface FlattenOptions {
   readonly unpack?: ReadonlyMap<string, Unpacked>;
 }
 
-/** Tensors from this size on stay outside of the flat model's own bytes. */
-const LARGE = 2048;
 const MAX_DEPTH = 16;
 
 /**
@@ -87,7 +93,7 @@ class Flattener {
     for (const { name, elemType, dims } of graph.outputs) {
       if (!use.keepsOutput(name)) continue;
       this.out.addOutput({
-        name: names.of(name),
+        name: this.mention(names.of(name)),
         elemType: this.type(elemType ?? DataType.float),
         ...(dims && { dims }),
       });
@@ -99,12 +105,21 @@ class Flattener {
     const { source, externals } = this.out.finish();
     const model = await openOnnx(source, externals);
     const { origins, stored } = this;
+    // Tensors of Constant nodes have no names, or all the same one.
+    const inConstants = new Map<TensorInfo, StoredTensor>();
+    for (const node of model.graph.nodes) {
+      const tensor = constantTensor(node);
+      const origin = tensor && origins[node.index];
+      const kept = origin && constantTensor(origin.node);
+      if (kept) inConstants.set(tensor, { scope: origin.scope, tensor: kept });
+    }
+    const initializers = new Set(model.graph.initializers);
     return {
       model,
       uses: this.uses,
       originOfNode: (node) => origins[node.index],
       originOfValue: (name) => this.names.origins.get(name),
-      storedAs: (tensor) => stored.get(tensor.name),
+      storedAs: (tensor) => (initializers.has(tensor) ? stored.get(tensor.name) : inConstants.get(tensor)),
     };
   }
 
@@ -146,7 +161,7 @@ class Flattener {
     const { model } = names.scope.use.part;
     const bytes = await readRanges(
       model.source,
-      nodes.filter((n) => !isLargeConstant(n)).map((n) => n.body),
+      nodes.filter((n) => !isOutside(n)).map((n) => n.body),
     );
     const functions = new Map(model.functions.map((f) => [functionKey(f.domain, f.name, f.overload), f]));
     for (const node of nodes) {
@@ -159,7 +174,10 @@ class Flattener {
         await this.addTensor(names, names.of(node.outputs[0]), node.attributes.get('value')!.t!);
       else if (called) await this.addCall(names, node, called, body, depth);
       else if (branch) await this.addBranch(names, node, branch);
-      else this.addNode(rewriteNode(body, this.rewriting(names)), { scope: names.scope, node });
+      else {
+        if (callsInside(node, functions)) await this.keepFunctions(names.scope.use);
+        this.addNode(rewriteNode(body, this.rewriting(names)), { scope: names.scope, node });
+      }
     }
   }
 
@@ -177,7 +195,23 @@ class Flattener {
     this.out.addWholeNode(newNode('Identity', [this.mention(from)], [to]));
   }
 
-  private rewriting(names: ScopeNames, attribute?: (name: string) => Uint8Array | undefined): Rewriting {
+  /** The functions of a part as they are, for the calls in branches and loops that stay. */
+  private async keepFunctions({ part: { model, fileName } }: PartUse): Promise<void> {
+    const fields = await readRanges(
+      model.source,
+      model.functions.map((f) => f.field),
+    );
+    for (const called of model.functions) {
+      const [field] = rawFields(fields.get(called.field.start)!);
+      const body = fields.get(called.field.start)!.subarray(field.body, field.end);
+      const type = this.options.widen ? (code: number) => this.type(code) : undefined;
+      const bytes = type ? rewriteFunction(body, { rename: (name) => name, type }) : body;
+      this.out.addFunction(functionKey(called.domain, called.name, called.overload), bytes, fileName);
+    }
+  }
+
+  private rewriting(names: ScopeNames): Rewriting {
+    const { attribute } = names;
     const { prefix } = names.scope.use;
     const path = names.scope.kind === 'function' ? names.scope.path : prefix;
     return {
@@ -263,40 +297,17 @@ class Flattener {
       holder: call,
       formals: called.inputs,
     };
-    const inner = new ScopeNames(scope, this.names, path);
+    const given = attributesOf(rewriteNode(body, this.rewriting(names)));
+    const attribute = (name: string) => given.get(name) ?? encodeDefault(called.defaults.get(name));
+    const inner = new ScopeNames(scope, this.names, path, undefined, attribute);
     called.inputs.forEach((formal, i) => {
       const actual = call.inputs[i] ?? '';
       inner.alias(formal, actual === '' ? '' : names.of(actual));
     });
-    const given = attributesOf(rewriteNode(body, this.rewriting(names)));
     const outputs = called.outputs.map((formal, i) => [formal, call.outputs[i] ?? ''] as const);
     const copies = this.bindOutputs(inner, names, outputs);
-    const attribute = (name: string) => given.get(name) ?? encodeDefault(called.defaults.get(name));
-    await this.addFunctionNodes(inner, called.nodes, attribute, depth + 1);
+    await this.addNodes(inner, called.nodes, depth + 1);
     for (const [from, to] of copies) this.addIdentity(inner.of(from), to);
-  }
-
-  private async addFunctionNodes(
-    names: ScopeNames,
-    nodes: readonly NodeInfo[],
-    attribute: (name: string) => Uint8Array | undefined,
-    depth: number,
-  ): Promise<void> {
-    const refers = (n: NodeInfo) => [...n.attributes.values()].some((a) => a.refersTo !== undefined);
-    for (const run of runsOf(nodes, refers)) {
-      if (!refers(run[0])) {
-        await this.addNodes(names, run, depth);
-        continue;
-      }
-      const bytes = await readRanges(
-        names.scope.use.part.model.source,
-        run.map((n) => n.body),
-      );
-      for (const node of run) {
-        const body = rewriteNode(bytes.get(node.body.start)!, this.rewriting(names, attribute));
-        this.addNode(body, { scope: names.scope, node });
-      }
-    }
   }
 
   /** The branch that an If with a fixed condition takes. */
@@ -319,7 +330,7 @@ class Flattener {
       parent: names.scope,
       holder,
     };
-    const inner = new ScopeNames(scope, this.names, use.prefix, names);
+    const inner = new ScopeNames(scope, this.names, use.prefix, names, names.attribute);
     const outputs = graph.outputs.map((v, i) => [v.name, holder.outputs[i] ?? ''] as const);
     const copies = this.bindOutputs(inner, names, outputs);
     await this.addGraph(inner, graph);
@@ -344,15 +355,6 @@ class Flattener {
   }
 }
 
-function isLargeConstant({ opType, domain, attributes }: NodeInfo): boolean {
-  const tensor = opType === 'Constant' && domain === '' ? attributes.get('value')?.t : undefined;
-  return tensor !== undefined && rawByteLength(tensor.dataType, elementCount(tensor.dims)) >= LARGE;
-}
-
-function functionKey(domain: string, name: string, overload = ''): string {
-  return `${domain}:${name}:${overload}`;
-}
-
 /** Operator sets that a function uses, without the domains of the model's own functions. */
 function ownOpsets(called: FunctionInfo, { part }: PartUse): ReadonlyMap<string, number> {
   const own = new Set(part.model.functions.map((f) => f.domain));
@@ -369,15 +371,4 @@ function attributesOf(body: Uint8Array): Map<string, Uint8Array> {
     if (name) attributes.set(new TextDecoder().decode(bytes.subarray(name.body, name.end)), bytes);
   }
   return attributes;
-}
-
-/** Neighbours of one kind together. */
-function runsOf<T>(items: readonly T[], kindOf: (item: T) => boolean): T[][] {
-  const runs: T[][] = [];
-  for (const item of items) {
-    const last = runs.at(-1);
-    if (last && kindOf(last[0]) === kindOf(item)) last.push(item);
-    else runs.push([item]);
-  }
-  return runs;
 }

@@ -21,14 +21,23 @@ export class FlatNames {
 /** The names of one scope. Branches see what is around them, functions do not. */
 export class ScopeNames {
   readonly scope: Scope;
+  /** In a function and its branches: the attribute of the call (AttributeProto bytes), if it has it. */
+  readonly attribute: ((name: string) => Uint8Array | undefined) | undefined;
   private readonly flat: FlatNames;
   private readonly around: ScopeNames | undefined;
   private readonly prefix: string;
   private readonly names = new Map<string, string>();
   private readonly producers = new Map<string, NodeInfo>();
 
-  constructor(scope: Scope, flat: FlatNames, prefix: string, around?: ScopeNames) {
+  constructor(
+    scope: Scope,
+    flat: FlatNames,
+    prefix: string,
+    around?: ScopeNames,
+    attribute?: (name: string) => Uint8Array | undefined,
+  ) {
     this.scope = scope;
+    this.attribute = attribute;
     this.flat = flat;
     this.prefix = prefix;
     this.around = around;

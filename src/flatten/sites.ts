@@ -13,7 +13,8 @@ export interface Site {
 
 /**
  * Where a file decides which value a node reads: the node's own input or, inside a function, the input of the call.
- * Undefined where the value is made inside a function, which all of its calls share.
+ * Undefined where the value is made inside a function, which all of its calls share, and inside a function for the
+ * operators that keep one weight in several inputs, of which a call may hand on each by itself.
  */
 export function siteOf(flat: FlatModel, node: NodeInfo, input: number): Site | undefined {
   const origin = flat.originOfNode(node);
@@ -21,13 +22,31 @@ export function siteOf(flat: FlatModel, node: NodeInfo, input: number): Site | u
   let { scope, node: at } = origin;
   let index = origin.inputs ? origin.inputs[input] : input;
   if (index < 0) return undefined;
-  while (scope.kind === 'function') {
-    index = scope.formals!.indexOf(at.inputs[index]);
+  for (;;) {
+    const called = functionAround(scope);
+    if (!called) return { scope, node: at, input: index };
+    if (at.opType === 'MatMulNBits') return undefined;
+    const name = at.inputs[index];
+    for (let inner = scope; inner !== called; inner = inner.parent!) {
+      if (makes(inner, name)) return undefined;
+    }
+    index = called.formals!.indexOf(name);
     if (index < 0) return undefined;
-    at = scope.holder!;
-    scope = scope.parent!;
+    at = called.holder!;
+    scope = called.parent!;
   }
-  return { scope, node: at, input: index };
+}
+
+/** The call of a function that a scope is, or is a branch in. */
+function functionAround(scope: Scope): Scope | undefined {
+  for (let at: Scope | undefined = scope; at; at = at.parent) if (at.kind === 'function') return at;
+  return undefined;
+}
+
+function makes({ nodes, graph }: Scope, name: string): boolean {
+  return (
+    (graph?.initializers.some((t) => t.name === name) ?? false) || nodes.some((n) => n.outputs.includes(name))
+  );
 }
 
 /** Whether a value can be named at a site: it is defined in its scope or around it. */

@@ -106,13 +106,18 @@ function rewriteAttribute(bytes: Uint8Array, opType: string, how: Rewriting): Ui
   const name = textAt(bytes, fields, 1);
   const refersTo = textAt(bytes, fields, 21);
   if (refersTo !== '') {
-    const given = how.attribute?.(refersTo);
+    // Outside of a call there is nothing that it could refer to: it stays.
+    if (!how.attribute) return bytes;
+    const given = how.attribute(refersTo);
     return (
       given &&
       join(
-        [...rawFields(given)].map((f) =>
-          f.field === 1 ? textField(1, name) : given.subarray(f.start, f.end),
-        ),
+        [...rawFields(given)].map((f) => {
+          if (f.field === 1) return textField(1, name);
+          // The call's own attribute may have had a name that says nothing of types.
+          if (f.field === 3 && how.type && holdsType(opType, name)) return varintField(3, how.type(f.value));
+          return given.subarray(f.start, f.end);
+        }),
       )
     );
   }
@@ -123,6 +128,17 @@ function rewriteAttribute(bytes: Uint8Array, opType: string, how: Rewriting): Ui
         return messageField(f.field, [rewriteTensor(payload(bytes, f), how)]);
       if (f.field === 6 || f.field === 11)
         return messageField(f.field, [rewriteGraph(payload(bytes, f), how)]);
+      return bytes.subarray(f.start, f.end);
+    }),
+  );
+}
+
+/** FunctionProto: node 7, value_info 12. @returns the new body, without tag and length */
+export function rewriteFunction(bytes: Uint8Array, how: Rewriting): Uint8Array {
+  return join(
+    [...rawFields(bytes)].map((f) => {
+      if (f.field === 7) return messageField(7, [rewriteNode(payload(bytes, f), how)]);
+      if (f.field === 12) return messageField(12, [rewriteValue(payload(bytes, f), how)]);
       return bytes.subarray(f.start, f.end);
     }),
   );

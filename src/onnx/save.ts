@@ -36,7 +36,7 @@ const SMALLEST_EXTERNAL = 1024;
  * The files of a model with edits: the .onnx file first, then its data files in the order of their names.
  * @param fileName of the .onnx file
  * @param files its data files, by location (`externalLocations`)
- * @param locationOf the new location of a data file that is written anew
+ * @param locationOf the new location of a data file that is written anew; where it differs, the file is
  * @throws OnnxError as `composeOnnx`; `missing-external` where a data file was not opened
  */
 export function saveModel(
@@ -46,10 +46,8 @@ export function saveModel(
   files: ReadonlyMap<string, Blob>,
   locationOf: (location: string) => string = (location) => location,
 ): SavedFile[] {
-  const isEdited = [edits.tensors, edits.nodes, edits.addInitializers].some(
-    (e) => e && [...e.keys()].length > 0,
-  );
-  if (!isEdited || files.size === 0) {
+  const moves = [...files.keys()].some((location) => locationOf(location) !== location);
+  if (!(moves || hasEdits(edits)) || files.size === 0) {
     const whole = composeOnnx(model, edits);
     const data = [...files].map(([name, blob]) => ({ name, size: blob.size, toBlob: () => blob }));
     return [{ name: fileName, size: whole.size, toBlob: whole.toBlob }, ...data];
@@ -83,6 +81,11 @@ export function saveModel(
   const whole = composeOnnx(model, { ...edits, tensors, addInitializers: added });
   const data = [...layouts.values()].filter((l) => l.size > 0).map((l) => l.finish());
   return [{ name: fileName, size: whole.size, toBlob: whole.toBlob }, ...data];
+}
+
+/** Whether the data files of a model with these edits are written anew. */
+export function hasEdits({ tensors, nodes, addInitializers }: ModelEdits): boolean {
+  return [tensors, nodes, addInitializers].some((e) => e && [...e.keys()].length > 0);
 }
 
 /** Locations of a model's external data, each once, in file order. */

@@ -26,6 +26,7 @@ export async function toFloat16(files: readonly SavedFile[], signal?: AbortSigna
   const models = files.filter(isModel);
   const rename = models.length === 1 ? fp16Name : (name: string) => name;
   const used = new Set<string>();
+  const written = new Set<string>();
   const out: SavedFile[] = [];
   const blocked: string[] = [];
   for (const { name } of models) {
@@ -37,7 +38,11 @@ export async function toFloat16(files: readonly SavedFile[], signal?: AbortSigna
       if (blob) data.set(location, blob);
       used.add(location);
     }
-    const narrowed = await narrowModel(model, rename(name), data, rename);
+    // A data file of several models becomes one for each.
+    const locationOf = (location: string) =>
+      written.has(rename(location)) ? `${name}_${location.split('/').at(-1)}` : rename(location);
+    const narrowed = await narrowModel(model, rename(name), data, locationOf);
+    for (const file of narrowed.files) written.add(file.name);
     out.push(...narrowed.files);
     blocked.push(...narrowed.blocked.map((s) => (models.length === 1 ? s : `“${name}”: ${s}`)));
   }

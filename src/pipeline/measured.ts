@@ -6,7 +6,7 @@
 import { flatten } from '../flatten/flatten.ts';
 import { asItIs } from '../flatten/sites.ts';
 import type { FlatModel, Part, PartUse } from '../flatten/types.ts';
-import { type Ffn, type FfnSearch, findFfns } from '../graph/ffn.ts';
+import { type Ffn, type FfnGroup, type FfnSearch, findFfns } from '../graph/ffn.ts';
 import { firstView, type View } from '../merge/views.ts';
 import { untieable } from '../merge/write-back.ts';
 import { externalLocations } from '../onnx/save.ts';
@@ -125,24 +125,24 @@ async function twinView(uses: readonly PartUse[], { flat: main, search: mainSear
   const { flat, search } = await flatAndSearch(uses);
   const twins = new Map<Ffn, Ffn>();
   const byTensor = new Map(search.groups.flatMap((g) => g.ffns.map((f) => [tensorOf(flat, f), f] as const)));
+  const ofDecoder = (g: FfnGroup) =>
+    main.originOfNode(g.ffns[0].weights[0].node)?.scope.use.part.role !== 'encoder';
   for (const group of mainSearch.groups) {
-    const [head] = group.ffns;
-    const role = main.originOfNode(head.weights[0].node)?.scope.use.part.role;
-    const alike = search.groups.find(
-      (g) =>
-        role !== 'encoder' &&
-        g.ffns.length === group.ffns.length &&
-        g.dModel === group.dModel &&
-        g.dFf === group.dFf &&
-        g.gated === group.gated &&
-        g.activation.label === group.activation.label,
-    );
+    const isLike = (g: FfnGroup) => likeness(g) === likeness(group);
+    // Stacks that are alike come in the same order.
+    const place = mainSearch.groups.filter((g) => ofDecoder(g) && isLike(g)).indexOf(group);
+    const alike = place < 0 ? undefined : search.groups.filter(isLike)[place];
     group.ffns.forEach((ffn, i) => {
       const twin = byTensor.get(tensorOf(main, ffn)) ?? alike?.ffns[i];
       if (twin) twins.set(ffn, twin);
     });
   }
   return { flat, search, twinOf: (ffn) => twins.get(ffn) };
+}
+
+/** What groups of the same layers in two files have in common. */
+function likeness({ ffns, dModel, dFf, gated, activation }: FfnGroup): string {
+  return [ffns.length, dModel, dFf, gated, activation.label].join(' · ');
 }
 
 function tensorOf(flat: FlatModel, ffn: Ffn) {

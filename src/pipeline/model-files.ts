@@ -5,8 +5,8 @@
  * Why: exporters write an encoder–decoder model in two to four files, and weights in files of their own, and a
  * browser cannot open siblings by itself: what is missing is named with the sentence that asks for it.
  *
- * Known limits: files are told apart by their names and inputs; several copies of one model (other precisions) are
- * not told which is meant.
+ * Known limits: files are told apart by their names and inputs; of several copies of one model
+ * (other precisions) one was chosen before (model-variants.ts).
  */
 import { DataError } from '../data/errors.ts';
 import { type NamedBlob, pathOf } from '../data/files.ts';
@@ -14,6 +14,7 @@ import type { Part, PartRole } from '../flatten/types.ts';
 import { openOnnx } from '../onnx/reader.ts';
 import { externalLocations } from '../onnx/save.ts';
 import type { OnnxModel } from '../onnx/types.ts';
+import { listed } from './model-variants.ts';
 
 /** A part with the files of its external data. */
 export interface ModelFile extends Part {
@@ -104,7 +105,7 @@ function sorted(opened: readonly ModelFile[]): ModelFiles {
   const tooMany =
     models.length > 0 ? opened : encoders.length > 1 ? encoders : decoders.length > 2 ? decoders : [];
   if (tooMany.length > 0) {
-    const names = tooMany.map((m) => `“${m.fileName}”`).join(' and ');
+    const names = listed(tooMany.map((m) => `“${m.fileName}”`));
     throw new DataError(
       `${names} were dropped together, but one model is opened at a time. Drop one of them, or an encoder with its decoder.`,
     );

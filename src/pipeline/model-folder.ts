@@ -1,7 +1,6 @@
 /** Files that belong to the model's folder: given back in a zip beside the merged model, or merged alike. */
 import type { NamedBlob, SortedFiles } from '../data/files.ts';
 import type { BesideModel } from './downloads.ts';
-import type { OpenedModel } from './opened.ts';
 import type { DownloadFormat, ModelSummary } from './types.ts';
 
 export class ModelFolder implements BesideModel {
@@ -26,10 +25,4 @@ export class ModelFolder implements BesideModel {
   formats({ formats }: ModelSummary): DownloadFormat[] {
     return [...formats, ...(this.checkpoints.size > 0 ? (['safetensors'] as const) : [])];
   }
-}
-
-/** Names of files that neither the model nor its data use. */
-export function unusedFiles({ files }: OpenedModel, { externals, others }: SortedFiles): string[] {
-  const used = new Set(files.flatMap((f) => [...f.externals.values()]));
-  return [...externals.values(), ...others].filter((f) => !used.has(f)).map((f) => f.name);
 }

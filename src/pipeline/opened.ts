@@ -14,6 +14,7 @@ import { measuredModel } from './measured.ts';
 import { FROM_ENCODER, type ModelFile, type ModelFiles, openModelFiles } from './model-files.ts';
 import { modelNotes } from './model-notes.ts';
 import { parametersIn } from './parameters.ts';
+import { savedSize } from './saved.ts';
 import { taskOf } from './task.ts';
 import type { GroupSummary, ModelSummary, Task, ValueSummary } from './types.ts';
 
@@ -128,7 +129,7 @@ function summarise(opened: Omit<OpenedModel, 'summary'>, flat: FlatModel, widene
       dataFiles: [...file.externals.keys()],
     })),
     formats: ['onnx', ...(widened ? [] : (['onnx-float16'] as const)), 'zip'],
-    bytes: files.reduce((n, file) => n + bytesIn(file), 0),
+    bytes: savedSize({ files }),
     parameters: mainFiles.reduce((n, file) => n + parametersIn(file.model), 0),
     ffnParameters,
     ffnBytes,

@@ -7,7 +7,7 @@
  */
 import { type Dataset, readBatch } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
-import { type NamedBlob, noModelSentence, type SplitName, sortFiles } from '../data/files.ts';
+import { type NamedBlob, type SplitName, sortFiles } from '../data/files.ts';
 import { pairedStandardError } from '../evaluate/metric.ts';
 import type { Backend } from '../kernels/backend.ts';
 import type { SessionFactory } from '../runtime/session.ts';
@@ -17,7 +17,8 @@ import { composeDownload } from './downloads.ts';
 import { makeExamples } from './examples.ts';
 import type { LiveModel } from './live-model.ts';
 import { measureSimilarity } from './measure.ts';
-import { ModelFolder, unusedFiles } from './model-folder.ts';
+import { dropNotes, modelDrop } from './model-drop.ts';
+import { ModelFolder } from './model-folder.ts';
 import { groupOf, type OpenedModel, openModels } from './opened.ts';
 import { type AssignmentSolver, alignPairs, checkPair, PairStore } from './pairs.ts';
 import { planGroups } from './plan.ts';
@@ -103,14 +104,13 @@ export class Studio {
   /** Opens what was dropped together; replaces the open model only once the new one could be read. */
   async open(dropped: readonly NamedBlob[], options: JobOptions = {}): Promise<OpenResult> {
     const job = new Job(options);
-    const sorted = sortFiles(dropped);
-    if (sorted.models.length === 0) throw new DataError(noModelSentence(dropped));
-    job.announce(`Reading ${sorted.models.map((m) => m.name).join(', ')}`);
-    const opened = await openModels(sorted.models, dropped);
+    const { all, sorted, variants } = await modelDrop(dropped);
+    job.announce(`Reading ${variants.models.map((m) => m.name).join(', ')}`);
+    const opened = await openModels(variants.models, all);
     await job.check();
     const files = addFiles(NO_FILES, sorted);
     let stage: Awaited<ReturnType<typeof prepareData>>;
-    const notes: string[] = [];
+    const notes = dropNotes(opened, sorted, variants);
     try {
       stage = await prepareData(opened, files);
     } catch (error) {
@@ -119,8 +119,6 @@ export class Studio {
       stage = { data: null, needs: [{ what: 'data', sentence: error.message }], dataset: null };
     }
     await job.check();
-    const unused = unusedFiles(opened, sorted);
-    if (unused.length > 0) notes.push(`Not used: ${unused.join(', ')}.`);
     await this.forget();
     this.opened = opened;
     this.files = files;

@@ -229,12 +229,19 @@ export function requantizedNote({ layers, scheme, relative }: Requantized): stri
   return `The merged weights of layers ${formatSet(layers)} were quantized again (${scheme}), which changes them by ${(100 * relative).toPrecision(2)} % of their size; scores include it.`;
 }
 
-/** @throws DataError where a file that should hold the same weights holds others */
-async function checkTwins({ views }: OpenedModel, tied: readonly TiedFfn[]): Promise<void> {
-  const ffns = tied.flatMap(({ group, layers }) => layers.map((l) => group.ffns[l]));
+/** @throws DataError where a file that should hold the same weights holds others, or none */
+async function checkTwins({ views }: OpenedModel, changed: readonly GroupLayers[]): Promise<void> {
+  const ffns = changed.flatMap(({ group, layers }) => layers.map((l) => group.ffns[l]));
   const wrong = await firstMismatch(views, ffns);
   if (!wrong) return;
   const [mine, theirs] = [views[0], wrong.view].map((v) => v.flat.uses.at(-1)!.part.fileName);
+  if (wrong.isMissing) {
+    throw new DataError(
+      mine === theirs
+        ? `The branch of “${theirs}” that runs with a cache has no FFN like ${wrong.ffn.label}, so it cannot be merged alike. Export the decoder as two files, decoder_model.onnx and decoder_with_past_model.onnx.`
+        : `“${theirs}” has no FFN like ${wrong.ffn.label} of “${mine}”, so it cannot be merged alike. Drop files that were exported together, or leave “${theirs}” out.`,
+    );
+  }
   throw new DataError(
     `“${theirs}” and “${mine}” hold different weights for ${wrong.ffn.label}, so they are not files of one export. Drop files that were exported together, or leave “${theirs}” out.`,
   );
@@ -248,6 +255,7 @@ async function withoutFfns(
 ): Promise<Variant> {
   await job.check();
   const dropped = byGroup(sets, (layers) => layers.slice(1));
+  await checkTwins(opened, dropped);
   const files = dropFfns(opened.views, dropped);
   const weights = new Map<string, PinnedTensor>();
   for (const { group, layers } of dropped) {
@@ -289,6 +297,7 @@ async function withoutLayers(
     );
     chosen.push({ group, layers: choice.layers });
   }
+  await checkTwins(opened, chosen);
   return {
     plan,
     tied: [],
