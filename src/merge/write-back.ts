@@ -199,7 +199,9 @@ function giveOwnCopy(
     );
   }
   const { scheme } = packing ?? {};
-  const dataType = scheme?.kind === 'linear' ? (scheme.outputType ?? scheme.scaleType) : tensor.dataType;
+  const kept = scheme?.kind === 'linear' ? (scheme.outputType ?? scheme.scaleType) : tensor.dataType;
+  // A Cast between the tensor and the site is passed over.
+  const dataType = edits.castTo(first.site.node, first.site.node.inputs[first.site.input]) ?? kept;
   const contents = value ? asSeen(first, primary, value) : new Float32Array(elementCount(dims));
   const own = edits.add(name, {
     dataType,
