@@ -17,6 +17,7 @@ import {
   type TensorSpec,
   tensor,
 } from '../testing/onnx-builder.ts';
+import { asKept } from './as-kept.ts';
 import { tieFfns } from './write-back.ts';
 
 const D = 4;
@@ -73,16 +74,27 @@ async function tied(
   return new Uint8Array(await blob.arrayBuffer());
 }
 
+function close(got: number[], want: number[], by: number): void {
+  expect(got).toHaveLength(want.length);
+  got.forEach((v, i) => {
+    expect(Math.abs(v - want[i])).toBeLessThan(by);
+  });
+}
+
 const MERGED = { w_in: sines(D * F, 21), b_in: sines(F, 22), w_out: sines(D * F, 23) };
 
 /** The same model with the merged values in layers of its own. */
-function byHand(layers: readonly number[], others: (k: string, n: number) => number[]): ModelSpec {
+function byHand(
+  layers: readonly number[],
+  others: (k: string, n: number) => number[],
+  values = MERGED,
+): ModelSpec {
   const weights = Array.from({ length: LAYERS }, (_, l) => {
     const isMerged = layers.includes(l);
     return [
-      f32(`u${l}`, [D, F], isMerged ? MERGED.w_in : others(`u${l}`, D * F)),
-      f32(`b${l}`, [F], isMerged ? MERGED.b_in : others('b', F)),
-      f32(`v${l}`, [F, D], isMerged ? MERGED.w_out : others(`v${l}`, D * F)),
+      f32(`u${l}`, [D, F], isMerged ? values.w_in : others(`u${l}`, D * F)),
+      f32(`b${l}`, [F], isMerged ? values.b_in : others('b', F)),
+      f32(`v${l}`, [F, D], isMerged ? values.w_out : others(`v${l}`, D * F)),
     ];
   }).flat();
   let layer = 0;
@@ -99,12 +111,38 @@ const shapes: readonly [string, number[]][] = [
   ['b', [F]],
 ];
 
-describe('a bias that layers outside of the set read', () => {
-  const close = (got: number[], want: number[], by: number) =>
-    got.forEach((v, i) => {
-      expect(Math.abs(v - want[i])).toBeLessThan(by);
-    });
+test('zero points that all weights share stay, and the codes stay codes', async () => {
+  const codes = (k: number, n: number) =>
+    Array.from({ length: n }, (_, i) => ((i * 37 + k * 11) % 251) - 125);
+  const initializers = shapes.flatMap(([n, dims], k) => {
+    if (n === 'b') return [f32(n, dims, original(n, F))];
+    return [tensor(`${n}/q`, 'int8', dims, codes(k, D * F)), f32(`${n}/s`, [], [0.003 + k / 1e4])];
+  });
+  const spec = model([...initializers, tensor('zero', 'int8', [], [0])], (name, into) => {
+    if (name !== 'b') into.push(node('DequantizeLinear', [`${name}/q`, `${name}/s`, 'zero'], [name]));
+    return name;
+  });
+  const opened = await openModel(new Blob([buildModel(spec)]), 'model.onnx');
+  const [group] = opened.search.groups;
+  const kept = await asKept(
+    opened.views[0].flat,
+    group.ffns[0],
+    new Map(Object.entries(MERGED).map(([role, v]) => [role as WeightRole, Float32Array.from(v)])),
+  );
+  const { files } = tieFfns(opened.views, [{ group, layers: [0, 1], values: kept.values }]);
+  const edits = files.get(opened.files[0])!;
+  expect(edits.addInitializers?.map((t) => t.dims)).toEqual([[F]]);
+  const bytes = new Uint8Array(await composeOnnx(opened.files[0].model, edits).toBlob().arrayBuffer());
+  const decoded = (name: string, n: number) => {
+    const k = shapes.findIndex(([s]) => s === name);
+    return name === 'b' ? original(name, n) : codes(k, n).map((c) => c * Math.fround(0.003 + k / 1e4));
+  };
+  const keptValues = (role: WeightRole) => Array.from(kept.values.get(role)!);
+  const merged = { w_in: keptValues('w_in'), b_in: keptValues('b_in'), w_out: keptValues('w_out') };
+  close(await run(bytes), await run(buildModel(byHand([0, 1], decoded, merged))), 1e-5);
+});
 
+describe('a bias that layers outside of the set read', () => {
   test('in half precision behind a Cast', async () => {
     const halves = shapes.map(([n, dims]) =>
       half(

@@ -54,7 +54,7 @@ async function flatAndSearch(
     externalLocations(part.model).length === 0;
   const asRead = plain ? asItIs(part) : await flatten(uses, { widen: false });
   const first = await findFfns(asRead.model, { quantized: true });
-  const unpack = unpackable(asRead, first);
+  const unpack = await unpackable(asRead, first);
   if (!halves && unpack.size === 0) return { flat: asRead, search: first, widened: false };
   const flat = await flatten(uses, { widen: true, unpack });
   return {
