@@ -9,6 +9,7 @@ import {
   buildModel,
   constant,
   f32,
+  graph,
   input,
   type ModelSpec,
   type NodeSpec,
@@ -185,4 +186,25 @@ describe('a bias that layers outside of the set read', () => {
     });
     close(await run(await tied(spec, [1, 2], MERGED)), await run(buildModel(byHand([1, 2], original))), 1e-5);
   });
+});
+
+test('weights in half precision inside of a branch are measured in f32', async () => {
+  const spec: ModelSpec = {
+    opset: 17,
+    inputs: [input('x', 'float', [1, D]), input('first', 'bool', [1])],
+    outputs: [output('y', 'float', [1, D])],
+    nodes: [
+      node('If', ['first'], ['y'], {
+        then_branch: graph({
+          nodes: [node('Cast', ['w'], ['w32'], { to: 1 }), node('Add', ['x', 'w32'], ['t'])],
+          initializers: [half('w', [D], sines(D, 1))],
+          outputs: [output('t', 'float')],
+        }),
+        else_branch: graph({ nodes: [node('Neg', ['x'], ['e'])], outputs: [output('e', 'float')] }),
+      }),
+    ],
+  };
+  const opened = await openModel(new Blob([buildModel(spec)]), 'model.onnx');
+  const { g } = opened.model.graph.nodes[0].attributes.get('then_branch')!;
+  expect(g!.initializers[0].dataType).toBe(1);
 });
