@@ -70,6 +70,8 @@ export interface StoredPacking {
   readonly flipped: boolean;
   /** A bias whose scale onnxruntime takes from elsewhere (graph/packing.ts). */
   readonly foreignScale: boolean;
+  /** Whether the zero points are known to stay as they are, so that others may share them. */
+  readonly fixedZeroPoints: boolean;
 }
 
 /** A quantized constant: made f32 in the flat model. */

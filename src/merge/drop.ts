@@ -6,13 +6,16 @@
  *
  * Known limits: what another output of the model needs (a key-value cache, say) stays in the file.
  */
-import { isVisible, siteOf } from '../flatten/sites.ts';
+import { isVisible, type Site, siteOf } from '../flatten/sites.ts';
 import type { Part } from '../flatten/types.ts';
+import { valueTypes } from '../flatten/value-types.ts';
 import type { Ffn, FfnGroup, FfnSearch, WeightRole } from '../graph/ffn.ts';
 import { layerSpans } from '../graph/layers.ts';
 import { isView } from '../graph/operators.ts';
 import { isPure } from '../graph/orphans.ts';
 import { isMovable, reroute } from '../graph/reroute.ts';
+import type { NewTensor, OnnxModel } from '../onnx/types.ts';
+import { rawByteLength } from '../tensor/dtype.ts';
 import { elementCount } from '../tensor/shape.ts';
 import { FileEdits } from './file-edits.ts';
 import { formatSet } from './sets.ts';
@@ -66,12 +69,24 @@ function rerouteFiles(
         const zero = added.get(name);
         const origin = flat.originOfValue(name);
         if (!zero && !(origin && isVisible(origin, site))) throw outOfReach();
-        edits.rename(site.node, site.input, zero ? edits.add(name, zero) : origin!.name);
+        const own = zero ? edits.add(name, zeroAt(site, zero)) : origin!.name;
+        edits.rename(site.node, site.input, own);
       });
     }
   }
   return new Map([...files].map(([part, edits]) => [part, edits.finish(isPure)]));
 }
+
+/** A zero as the file needs it, which may keep in half precision what is measured in f32. */
+function zeroAt({ scope, node }: Site, zero: NewTensor): NewTensor {
+  const { model } = scope.use.part;
+  const known = fileTypes.get(model) ?? valueTypes(model);
+  fileTypes.set(model, known);
+  const dataType = known.get(node.outputs[0]) ?? zero.dataType;
+  return { ...zero, dataType, data: new Uint8Array(rawByteLength(dataType, 1)) };
+}
+
+const fileTypes = new WeakMap<OnnxModel, ReadonlyMap<string, number>>();
 
 function outOfReach(): RangeError {
   return new RangeError(

@@ -78,6 +78,14 @@ export class FileEdits {
     return graph && this.index.resolve(graph, name);
   }
 
+  /** The type that a Cast gives a constant on its way to where a node reads it; undefined where there is no Cast. */
+  castTo(node: NodeInfo, name: string): number | undefined {
+    const producer = this.resolve(node, name)?.producer;
+    if (!producer || !isConstantNode(producer) || producer.inputs.length === 0) return undefined;
+    if (producer.opType === 'Cast') return producer.attributes.get('to')?.i;
+    return this.castTo(producer, producer.inputs[0]);
+  }
+
   definitionIn(graph: GraphInfo, name: string): Definition | undefined {
     return this.index.resolve(graph, name);
   }

@@ -1,8 +1,9 @@
 /** Whether files that should hold the same layers do: they are read and compared, one tensor at a time. */
 import type { StoredTensor } from '../flatten/types.ts';
 import type { Ffn } from '../graph/ffn.ts';
-import { tensorBytes } from '../onnx/tensors.ts';
+import { tensorBlob } from '../onnx/tensors.ts';
 import type { TensorInfo } from '../onnx/types.ts';
+import { readRange } from '../onnx/wire.ts';
 import type { View } from './views.ts';
 
 export interface Mismatch {
@@ -37,6 +38,9 @@ export async function firstMismatch(
   return undefined;
 }
 
+/** Bytes that are compared at a time. */
+const CHUNK = 4 << 20;
+
 /** Tensors that were compared: what the first is equal to. */
 const compared = new WeakMap<TensorInfo, WeakMap<TensorInfo, boolean>>();
 
@@ -52,6 +56,12 @@ async function isSame(a: StoredTensor, b: StoredTensor): Promise<boolean> {
 
 async function haveSameBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {
   if (a.tensor.dataType !== b.tensor.dataType) return false;
-  const [x, y] = await Promise.all([a, b].map((s) => tensorBytes(s.scope.use.part.model, s.tensor)));
-  return x.length === y.length && x.every((byte, i) => byte === y[i]);
+  const [x, y] = await Promise.all([a, b].map((s) => tensorBlob(s.scope.use.part.model, s.tensor)));
+  if (x.size !== y.size) return false;
+  for (let at = 0; at < x.size; at += CHUNK) {
+    const end = Math.min(at + CHUNK, x.size);
+    const [mine, theirs] = await Promise.all([readRange(x, at, end), readRange(y, at, end)]);
+    if (!mine.every((byte, i) => byte === theirs[i])) return false;
+  }
+  return true;
 }

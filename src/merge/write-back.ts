@@ -143,7 +143,8 @@ function tieWeight(
   const reachable = places.every(([anchor, ...members]) =>
     members.every(({ site }) => isVisible(anchor.view.flat.originOfValue(anchor.value)!, site)),
   );
-  const tensors = packing ? [packing.values, packing.scales, packing.zeroPoints] : [stored.tensor];
+  const zeroPoints = packing?.fixedZeroPoints ? undefined : packing?.zeroPoints;
+  const tensors = packing ? [packing.values, packing.scales, zeroPoints] : [stored.tensor];
   const exclusive = tensors.every((t) => !t || isOnlyFor(edits, stored, t, sites));
   if (!oneTensor || !reachable || !exclusive || packing?.foreignScale) {
     giveOwnCopy(edits, places, primary, value, name);
@@ -167,9 +168,7 @@ function tieWeight(
   const codes = codesOf(value);
   edits.replace(packing.values, withData(packing.values, codes.values));
   edits.replace(packing.scales, withData(packing.scales, codes.scales));
-  if (packing.zeroPoints && codes.zeroPoints) {
-    edits.replace(packing.zeroPoints, withData(packing.zeroPoints, codes.zeroPoints));
-  }
+  if (zeroPoints && codes.zeroPoints) edits.replace(zeroPoints, withData(zeroPoints, codes.zeroPoints));
 }
 
 /** The inputs that hold one weight at a site: MatMulNBits has its scales and zero points beside the codes. */
@@ -199,7 +198,9 @@ function giveOwnCopy(
     );
   }
   const { scheme } = packing ?? {};
-  const dataType = scheme?.kind === 'linear' ? (scheme.outputType ?? scheme.scaleType) : tensor.dataType;
+  const kept = scheme?.kind === 'linear' ? (scheme.outputType ?? scheme.scaleType) : tensor.dataType;
+  // A Cast between the tensor and the site is passed over.
+  const dataType = edits.castTo(first.site.node, first.site.node.inputs[first.site.input]) ?? kept;
   const contents = value ? asSeen(first, primary, value) : new Float32Array(elementCount(dims));
   const own = edits.add(name, {
     dataType,

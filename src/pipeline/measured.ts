@@ -9,6 +9,7 @@ import type { FlatModel, Part, PartUse } from '../flatten/types.ts';
 import { type Ffn, type FfnGroup, type FfnSearch, findFfns } from '../graph/ffn.ts';
 import { firstView, type View } from '../merge/views.ts';
 import { untieable } from '../merge/write-back.ts';
+import { layoutOf } from '../onnx/layout.ts';
 import { externalLocations } from '../onnx/save.ts';
 import type { OnnxModel } from '../onnx/types.ts';
 import { DataType } from '../tensor/dtype.ts';
@@ -54,7 +55,7 @@ async function flatAndSearch(
     externalLocations(part.model).length === 0;
   const asRead = plain ? asItIs(part) : await flatten(uses, { widen: false });
   const first = await findFfns(asRead.model, { quantized: true });
-  const unpack = unpackable(asRead, first);
+  const unpack = await unpackable(asRead, first);
   if (!halves && unpack.size === 0) return { flat: asRead, search: first, widened: false };
   const flat = await flatten(uses, { widen: true, unpack });
   return {
@@ -82,14 +83,14 @@ function storedType(flat: FlatModel, tensor: Parameters<FlatModel['storedAs']>[0
   return stored?.packing ? JSON.stringify(stored.packing.scheme) : `${stored?.tensor.dataType ?? ''}`;
 }
 
-function hasHalves({ graph }: OnnxModel): boolean {
+/** Anywhere in the file, branches and functions included. */
+function hasHalves(model: OnnxModel): boolean {
+  const { tensors, nodes } = layoutOf(model);
   const isHalf = (type: number | undefined) => type === DataType.float16 || type === DataType.bfloat16;
   return (
-    graph.initializers.some((t) => isHalf(t.dataType)) ||
-    graph.inputs.some((v) => isHalf(v.elemType)) ||
-    graph.nodes.some(
-      (n) => isHalf(n.attributes.get('value')?.t?.dataType) || isHalf(n.attributes.get('to')?.i),
-    )
+    [...tensors.keys()].some((t) => isHalf(t.dataType)) ||
+    model.graph.inputs.some((v) => isHalf(v.elemType)) ||
+    [...nodes.keys()].some((n) => n.opType === 'Cast' && isHalf(n.attributes.get('to')?.i))
   );
 }
 

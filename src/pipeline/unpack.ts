@@ -5,21 +5,31 @@ import { type FlatModel, nodeKey, type StoredPacking, type Unpacked } from '../f
 import type { FfnSearch } from '../graph/ffn.ts';
 import type { Packing } from '../graph/packing.ts';
 import { tensorBytes } from '../onnx/tensors.ts';
-import type { OnnxModel } from '../onnx/types.ts';
-import { dequantize } from '../quantize/quantize.ts';
+import type { OnnxModel, TensorInfo } from '../onnx/types.ts';
+import { dequantize, settle } from '../quantize/quantize.ts';
 import { shapeOf } from '../quantize/scheme.ts';
+import { rawByteLength } from '../tensor/dtype.ts';
 import { transpose } from '../tensor/matrix.ts';
+import { elementCount } from '../tensor/shape.ts';
 
 /**
  * The quantized constants of the FFNs found, by the key of the node that unpacks each.
  * @param flat without anything unpacked
  */
-export function unpackable(flat: FlatModel, search: FfnSearch): ReadonlyMap<string, Unpacked> {
+export async function unpackable(flat: FlatModel, search: FfnSearch): Promise<ReadonlyMap<string, Unpacked>> {
   const found = new Map<string, Unpacked>();
-  for (const { packing } of search.groups.flatMap((g) => g.ffns.flatMap((f) => f.weights))) {
+  const packings = search.groups.flatMap((g) => g.ffns.flatMap((f) => f.weights.map((w) => w.packing)));
+  const readers = new Map<TensorInfo, number>();
+  for (const packing of packings) {
+    const zeros = packing?.zeroPoints?.source.tensor;
+    if (zeros) readers.set(zeros, (readers.get(zeros) ?? 0) + 1);
+  }
+  for (const packing of packings) {
     const origin = packing && flat.originOfNode(packing.node);
     if (!packing || !origin) continue;
-    const stored = storedPacking(flat, packing);
+    const zeros = packing.zeroPoints?.source.tensor;
+    const isShared = zeros !== undefined && readers.get(zeros)! > 1;
+    const stored = await storedPacking(flat, packing, isShared);
     const shape = shapeOf(packing.scheme);
     const { model } = origin.scope.use.part;
     found.set(nodeKey(origin.scope, origin.node), {
@@ -34,11 +44,18 @@ export function unpackable(flat: FlatModel, search: FfnSearch): ReadonlyMap<stri
   return found;
 }
 
-function storedPacking(flat: FlatModel, packing: Packing): StoredPacking {
+/** Zero points of up to this many bytes are read when a model is opened; larger ones only where they are shared. */
+const SMALL_ZEROS = 4096;
+
+async function storedPacking(flat: FlatModel, packing: Packing, isShared: boolean): Promise<StoredPacking> {
   const { scheme, values, scales, zeroPoints, dataScale } = packing;
   const inFile = ({ source }: Packing['values']) => flat.storedAs(source.tensor)!.tensor;
+  const zeros = zeroPoints?.source.tensor;
+  const isSmall = zeros && rawByteLength(zeros.dataType, elementCount(zeros.dims)) <= SMALL_ZEROS;
+  const read = zeros && (isSmall || isShared) ? await tensorBytes(flat.model, zeros) : undefined;
   return {
     scheme,
+    fixedZeroPoints: read !== undefined && settle(scheme, read).symmetric,
     values: inFile(values),
     scales: inFile(scales),
     ...(zeroPoints && { zeroPoints: inFile(zeroPoints) }),
