@@ -88,6 +88,8 @@ export interface Picture {
 export interface Dataset {
   readonly kind: 'text' | 'pairs' | 'images' | 'audio' | 'tensors';
   readonly unit: 'tokens' | 'images' | 'clips' | 'samples';
+  /** What is scored, where not the same. */
+  readonly scoredUnit?: 'chunks';
   /** SHA-256 of contents and settings, for caches: equal keys give equal batches. */
   readonly key: string;
   readonly rule: string;

@@ -93,11 +93,19 @@ describe('folders', () => {
     expect(await byFolder(['train', 'test'])).toEqual({ notes: [] });
   });
 
+  test('of which none is a class are no labels, which is told', async () => {
+    expect(await byFolder(['fox', 'ox'], ['cat', 'dog'])).toEqual({
+      notes: [
+        'The folders’ names (fox, ox) are none of the model’s classes, so they are not used as labels. To score accuracy, name each folder as its class in config.json.',
+      ],
+    });
+    expect((await byFolder(['0', '1'], ['cat', 'dog'])).values).toEqual([0, 1]);
+  });
+
   test('that the model does not know are named', async () => {
     await expect(byFolder(['cat', 'fox'], ['cat', 'dog'])).rejects.toThrow(
       "“fox” from the folders is not among the model's classes in config.json. Rename it as the model calls it, or leave it out.",
     );
-    await expect(byFolder(['fox', 'ox'], ['cat', 'dog'])).rejects.toThrow('“fox” from the folders is not');
     await expect(
       labelsOf([named('a/1.png'), named('b/1.png')], [], named('config.json', '['), 2),
     ).rejects.toThrow('“config.json” is not valid JSON.');

@@ -3,7 +3,7 @@
  *
  * A label's number comes from the model's own names (id2label of config.json) where it has some; a label that is a
  * whole number is that class; otherwise the names, sorted by code points, are numbered from 0, which is what most
- * training scripts do. What was done is told.
+ * training scripts do. Folders of which none is a class of the model are no labels. What was done is told.
  */
 import { type LabelRow, readLabelTable } from './csv.ts';
 import { DataError } from './errors.ts';
@@ -31,6 +31,14 @@ export async function labelsOf(
   if (!names) return { notes: [] };
   const where = fromTable ? tables.map((t) => `“${t.name}”`).join(' and ') : FOLDERS;
   const known = await modelNames(config);
+  if (!fromTable && known.size > 0 && areForeign(names, known)) {
+    const shown = [...new Set(names)].sort();
+    return {
+      notes: [
+        `The folders’ names (${shown.slice(0, 3).join(', ')}${shown.length > 3 ? ', …' : ''}) are none of the model’s classes, so they are not used as labels. To score accuracy, name each folder as its class in config.json.`,
+      ],
+    };
+  }
   const { number, note } = numbering([...new Set(names)].sort(), known, classes, where);
   return { values: names.map((n) => number.get(n)!), notes: [note] };
 }
@@ -102,6 +110,11 @@ const plainName = (name: string) =>
     .trim()
     .toLowerCase()
     .replace(/[\s_-]+/g, ' ');
+
+/** Whether no name is a class or a number: the folders then stand for something else. */
+function areForeign(names: readonly string[], known: ReadonlyMap<string, number>): boolean {
+  return names.every((n) => !known.has(plainName(n)) && !/^\d+$/.test(n));
+}
 
 function numbering(
   names: readonly string[],

@@ -32,6 +32,13 @@ const SIDES: readonly (readonly [string, string])[] = [
   ['question', 'answer'],
   ['inputs', 'targets'],
 ];
+/** Of tables also a file and its text. */
+const TABLE_SIDES: readonly (readonly [string, string])[] = [
+  ...SIDES,
+  ...['file', 'filename', 'file_name', 'image', 'path'].flatMap((file) =>
+    ['text', 'caption'].map((text) => [file, text] as const),
+  ),
+];
 const SOURCE = /[._-](source|src)(\.txt)?$|\.src$/i;
 const TARGET = /[._-](target|tgt)(\.txt)?$|\.tgt$/i;
 
@@ -131,7 +138,7 @@ async function readTable(table: NamedBlob): Promise<PairFile> {
   const { text, notes } = await textOf(table);
   const rows = parseRows(text, table.name.toLowerCase().endsWith('.tsv') ? '\t' : ',', table.name);
   const heading = rows[0]?.fields.map((f) => f.trim().toLowerCase()) ?? [];
-  const known = SIDES.find(([a, b]) => heading.includes(a) && heading.includes(b));
+  const known = TABLE_SIDES.find(([a, b]) => heading.includes(a) && heading.includes(b));
   const [from, to] = known ? known.map((side) => heading.indexOf(side)) : [0, 1];
   const pairs = rows.slice(known ? 1 : 0).map(({ fields, line }) => {
     const [source, target] = [fields[from], fields[to]];

@@ -51,6 +51,13 @@ describe('files of pairs', () => {
     expect(await pairsOf(...files)).toEqual(expected);
   });
 
+  test('a table of files and texts may have a heading', async () => {
+    for (const heading of ['file,text\n', 'image,caption\n', '']) {
+      const [file] = await readPairs([], [named('captions.csv', `${heading}1.png,a cat\n2.png,a dog\n`)]);
+      expect(file.pairs.map((p) => p.target)).toEqual(['a cat', 'a dog']);
+    }
+  });
+
   test('plain text stands on both sides, and that is told', async () => {
     const [file] = await readPairs([named('select.txt', 'a b\n\nc\n')], []);
     expect(file.pairs).toEqual(['a b', 'c'].map((t) => ({ source: t, target: t })));

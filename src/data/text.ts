@@ -137,6 +137,7 @@ export async function createTextDataset(
   const common = {
     kind: 'text',
     unit: 'tokens',
+    ...(options.pooled && { scoredUnit: 'chunks' as const }),
     rule,
     notes: [
       ...told,

@@ -32,9 +32,15 @@ export async function prepareTextAndImages(opened: OpenedModel, files: DataFiles
     inputsOf(opened).filter((i) => i.name !== pixels.name),
   );
   if (images.length === 0 || files.texts.length + tables.length === 0) {
+    const texts = 'a .txt with a text a line, or a .csv of files and texts';
     needs.push({
       what: 'data',
-      sentence: `Drop images and texts: picture files or .npy, and a .txt with a text a line, or a .csv of files and texts${arraysOf(files).length > 0 ? '' : '; or the arrays of all inputs by name'}.`,
+      sentence:
+        images.length > 0
+          ? `${images.length === 1 ? 'One image is' : `${images.length} images are`} here. Drop the texts that go with them: ${texts}.`
+          : files.texts.length + tables.length > 0
+            ? 'Texts are here. Drop the images that go with them: picture files or .npy.'
+            : `Drop images and texts: picture files or .npy, and ${texts}${arraysOf(files).length > 0 ? '' : '; or the arrays of all inputs by name'}.`,
     });
   }
   if (!files.tokenizer) {

@@ -38,7 +38,12 @@ export function ready(dataset: Dataset, task: Task, metrics: readonly [Metric, .
     data: {
       kind: dataset.kind,
       task,
-      splits: SPLITS.map((name) => ({ name, unit: dataset.unit, ...dataset.size(name) })),
+      splits: SPLITS.map((name) => ({
+        name,
+        unit: dataset.unit,
+        ...dataset.size(name),
+        ...(dataset.scoredUnit && { scoredUnit: dataset.scoredUnit }),
+      })),
       rule: dataset.rule,
       ...(dataset.contextLength !== undefined && { contextLength: dataset.contextLength }),
       ...(dataset.contextSource !== undefined && { contextSource: dataset.contextSource }),

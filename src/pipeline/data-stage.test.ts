@@ -226,4 +226,24 @@ describe('text', () => {
     ).needs;
     expect(need.sentence).toContain('Drop text to calibrate on');
   });
+
+  test('in a table is asked for in another form', async () => {
+    const causal = model('causal-lm', [ids], ['n', 't', 2]);
+    const [need] = (await prepare(causal, [named('reviews.csv', 'text,label\nx,1'), tokenizer(), config]))
+      .needs;
+    expect(need.sentence).toBe(
+      '“reviews.csv” is a table, and this model takes running text: save its column of texts as a .txt with a text a line, or as .jsonl, and drop that.',
+    );
+  });
+
+  test('that a classifier reads is scored by the chunk', async () => {
+    const classifier = model('text-classification', [ids], ['n', 2]);
+    const { data } = await prepare(classifier, [text, tokenizer(), config]);
+    for (const split of data!.splits) {
+      expect(split).toMatchObject({ unit: 'tokens', scoredUnit: 'chunks' });
+      expect(split.scored).toBeLessThan(split.items);
+    }
+    const causal = await prepare(model('causal-lm', [ids], ['n', 't', 2]), [text, tokenizer(), config]);
+    expect(causal.data!.splits[0]).not.toHaveProperty('scoredUnit');
+  });
 });

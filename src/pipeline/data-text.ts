@@ -32,8 +32,7 @@ export async function prepareText(
   if (files.texts.length === 0) {
     needs.push({
       what: 'data',
-      sentence:
-        'Drop text to calibrate on: .txt or .jsonl files, or calibrate.txt, select.txt and report.txt.',
+      sentence: textSentence(files),
     });
   }
   const context = await contextLength(opened, files, askedLength);
@@ -58,6 +57,14 @@ export async function prepareText(
     ...(opened.vocabulary !== undefined && { vocabulary: opened.vocabulary }),
   });
   return ready(dataset, task, metricsOf(task, dataset.labelled));
+}
+
+/** Tables are read for other models; here they may hold the very texts that are meant. */
+function textSentence({ labels }: DataFiles): string {
+  const table = labels.find((f) => /\.[ct]sv$/i.test(f.name));
+  return table
+    ? `“${table.name}” is a table, and this model takes running text: save its column of texts as a .txt with a text a line, or as .jsonl, and drop that.`
+    : 'Drop text to calibrate on: .txt or .jsonl files, or calibrate.txt, select.txt and report.txt.';
 }
 
 function metricsOf(task: Task, labelled: boolean): readonly [Metric, ...Metric[]] {

@@ -5,8 +5,11 @@
  */
 import { layoutOf } from '../onnx/layout.ts';
 import type { NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
-import { isFloatType } from '../tensor/dtype.ts';
+import { DataType, isFloatType } from '../tensor/dtype.ts';
 import { elementCount } from '../tensor/shape.ts';
+
+/** Matrices of these are weights, whatever operator reads them (MatMulInteger, QLinearMatMul, Gather before a DequantizeLinear). */
+const BITS = new Set<number>([DataType.int8, DataType.uint8, DataType.int4, DataType.uint4]);
 
 /** Elements of all trained tensors of a file, each stored copy once. */
 export function parametersIn(model: OnnxModel): number {
@@ -19,6 +22,7 @@ export function parametersIn(model: OnnxModel): number {
     if (known !== undefined) sum += known;
     else if (isFloatType(tensor.dataType) && tensor.dims.length > 0 && (isInitializer || count > 1))
       sum += count;
+    else if (BITS.has(tensor.dataType) && tensor.dims.length > 1) sum += count;
   }
   return sum;
 }
@@ -39,6 +43,10 @@ function quantizedIn(nodes: readonly NodeInfo[], tensors: readonly TensorInfo[])
     if (opType === 'DequantizeLinear') {
       note(inputs[0], (t) => (t.dims.length > 0 ? elementCount(t.dims) : 0));
       for (const name of inputs.slice(1)) note(name, () => 0);
+    } else if (opType === 'GatherBlockQuantized') {
+      const packed = (attributes.get('bits')?.i ?? 4) === 4;
+      note(inputs[0], (t) => elementCount(t.dims) * (packed && t.dataType === DataType.uint8 ? 2 : 1));
+      for (const name of inputs.slice(2)) note(name, () => 0);
     } else if (opType === 'MatMulNBits') {
       const size = (attributes.get('K')?.i ?? 0) * (attributes.get('N')?.i ?? 0);
       note(inputs[1], () => size);

@@ -111,6 +111,8 @@ export interface SplitSummary {
   readonly unit: 'tokens' | 'images' | 'clips' | 'samples';
   /** Items that the metric scores on this split. */
   readonly scored: number;
+  /** What those are, where not the same: a classifier of texts gives one answer a chunk. */
+  readonly scoredUnit?: 'chunks';
 }
 
 export interface DataSummary {

@@ -38,13 +38,26 @@ export function sameMetric(a: MetricChoice | null, b: MetricChoice | null): bool
 
 export function formatMetric(metric: Metric, value: number): string {
   const { percent, digits } = METRICS[metric];
-  return percent ? `${(value * 100).toFixed(digits)} %` : value.toFixed(digits);
+  return percent ? `${(value * 100).toFixed(digits)} %` : plain(value, digits);
+}
+
+/** Distances of nearly equal outputs are told from 0: `8.5 × 10⁻⁸`. */
+function plain(value: number, digits: number): string {
+  if (!isTiny(value, digits)) return value.toFixed(digits);
+  const [number, exponent] = value.toExponential(1).split('e-');
+  return `${number} × 10⁻${[...exponent].map((d) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(d)]).join('')}`.replace('-', '−');
+}
+
+function isTiny(value: number, digits: number): boolean {
+  return digits > 3 && value !== 0 && Math.abs(value) < 0.5 * 10 ** -digits;
 }
 
 /** `+0.779 ± 0.021`, `−1.8 ± 0.4 points`. */
 export function formatDifference(metric: Metric, difference: number, error: number): string {
   const { percent, digits } = METRICS[metric];
-  const text = (value: number) => (percent ? value * 100 : value).toFixed(digits);
+  const tiny = !percent && isTiny(difference, digits);
+  const text = (value: number) =>
+    tiny ? plain(value, digits) : (percent ? value * 100 : value).toFixed(digits);
   const sign = difference > 0 ? '+' : difference < 0 ? '−' : '±';
   const unit = percent ? ' points' : '';
   const size = `${sign === '±' ? '' : sign}${text(Math.abs(difference))}`;

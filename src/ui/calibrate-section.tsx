@@ -79,7 +79,7 @@ function Splits({ data }: { data: DataSummary }) {
                 {UNIT_NAMES[data.splits[0].unit]}
               </th>
               <th scope="col" className="number">
-                Scored
+                {data.splits[0].scoredUnit ? `Scored ${data.splits[0].scoredUnit}` : 'Scored'}
               </th>
               <th scope="col" className="wide-only">
                 Used for

@@ -46,7 +46,7 @@ function EvaluateRow() {
   const result = useStudio(({ merge }) => merge.result);
   const stale = useStudio(mergeIsStale);
   const report = data?.splits.find(({ name }) => name === 'report');
-  const sees = report ? ` on ${formatInteger(report.scored)} scored ${report.unit}` : '';
+  const sees = report ? ` on ${formatInteger(report.scored)} scored ${report.scoredUnit ?? report.unit}` : '';
   const about = result
     ? `Original against ${describePlan(result.plan, result.droppedLayers, groups)}${sees}.`
     : `Nothing is merged: scores the original${sees}.`;
@@ -71,7 +71,7 @@ function EvaluateRow() {
 function Scores({ evaluation, merged }: { evaluation: EvaluationResult; merged: boolean }) {
   const { metric, original, merged: after, standardError, samples, engine } = evaluation;
   const difference = after - original;
-  const unit = useStudio(({ data }) => data?.splits[0]?.unit ?? 'items');
+  const unit = useStudio(({ data }) => data?.splits[0]?.scoredUnit ?? data?.splits[0]?.unit ?? 'items');
   return (
     <>
       <TableScroll label="Scores">
