@@ -208,3 +208,59 @@ test('weights in half precision inside of a branch are measured in f32', async (
   const { g } = opened.model.graph.nodes[0].attributes.get('then_branch')!;
   expect(g!.initializers[0].dataType).toBe(1);
 });
+
+test('branches that read one weight either way round', async () => {
+  // D = F would hide nothing: the copy of the first branch has the shape that the second one expects, turned.
+  const square = (name: string, k: number) => f32(name, [D, D], sines(D * D, k));
+  const layer = (l: number, x: string, b: string, gemm: boolean) => {
+    const n = (name: string) => `${b}/${name}${l}`;
+    const linear = (from: string, w: string, to: string) =>
+      gemm
+        ? [node('Gemm', [from, w], [to], { transB: 1 })]
+        : [node('Transpose', [w], [`${to}/t`], { perm: [1, 0] }), node('MatMul', [from, `${to}/t`], [to])];
+    return [
+      ...linear(x, `u${l % 2}`, n('z')),
+      node('Relu', [n('z')], [n('h')]),
+      ...linear(n('h'), `v${l}`, n('o')),
+      node('Add', [x, n('o')], [n('x')]),
+    ];
+  };
+  const branch = (b: string, gemm: boolean) =>
+    graph({
+      nodes: [layer(0, 'x', b, gemm), layer(1, `${b}/x0`, b, gemm), layer(2, `${b}/x1`, b, gemm)].flat(),
+      outputs: [output(`${b}/x2`, 'float')],
+    });
+  const spec: ModelSpec = {
+    opset: 17,
+    inputs: [input('x', 'float', [3, D]), input('use_cache_branch', 'bool', [1])],
+    outputs: [output('y', 'float', [3, D])],
+    nodes: [
+      node('If', ['use_cache_branch'], ['y'], {
+        then_branch: branch('t', true),
+        else_branch: branch('e', false),
+      }),
+    ],
+    // The last layer reads the first one's matrix, so that the first two need a copy of their own.
+    initializers: [square('u0', 1), square('u1', 5), square('v0', 2), square('v1', 3), square('v2', 4)],
+  };
+  const opened = await openModel(new Blob([buildModel(spec)]), 'decoder_model_merged.onnx');
+  expect(opened.search.refusals).toEqual([]);
+  expect(opened.views).toHaveLength(2);
+  const [group] = opened.search.groups;
+  const values = new Map<WeightRole, Float32Array>([
+    ['w_in', Float32Array.from(sines(D * D, 7))],
+    ['w_out', Float32Array.from(sines(D * D, 8))],
+  ]);
+  const { files } = tieFfns(opened.views, [{ group, layers: [0, 1], values }]);
+  const blob = composeOnnx(opened.files[0].model, files.get(opened.files[0])!).toBlob();
+  const session = await ort.InferenceSession.create(new Uint8Array(await blob.arrayBuffer()), {
+    logSeverityLevel: 3,
+  });
+  const both: number[][] = [];
+  for (const flag of [false, true]) {
+    const x = new ort.Tensor('float32', Float32Array.from(sines(3 * D, 9)), [3, D]);
+    const made = await session.run({ x, use_cache_branch: new ort.Tensor('bool', [flag], [1]) });
+    both.push(Array.from(made.y.data as Float32Array));
+  }
+  close(both[0], both[1], 1e-5);
+});

@@ -147,7 +147,11 @@ function tieWeight(
   const tensors = packing ? [packing.values, packing.scales, zeroPoints] : [stored.tensor];
   const exclusive = tensors.every((t) => !t || isOnlyFor(edits, stored, t, sites));
   if (!oneTensor || !reachable || !exclusive || packing?.foreignScale) {
-    giveOwnCopy(edits, places, primary, value, name);
+    // Branches may read one weight either way round.
+    for (const turned of [false, true]) {
+      const alike = places.filter(([p]) => isTurned(p, first) === turned);
+      if (alike.length > 0) giveOwnCopy(edits, alike, primary, value, name);
+    }
     return;
   }
   for (const [anchor, ...members] of places) {
@@ -169,6 +173,12 @@ function tieWeight(
   edits.replace(packing.values, withData(packing.values, codes.values));
   edits.replace(packing.scales, withData(packing.scales, codes.scales));
   if (zeroPoints && codes.zeroPoints) edits.replace(zeroPoints, withData(zeroPoints, codes.zeroPoints));
+}
+
+/** Whether two sites read a matrix transposed against each other. */
+function isTurned(a: Placed, b: Placed): boolean {
+  const turns = (p: Placed) => p.flipped !== (weightShape(p.weight).unitAxis === 0);
+  return weightShape(a.weight).rows > 1 && turns(a) !== turns(b);
 }
 
 /** The inputs that hold one weight at a site: MatMulNBits has its scales and zero points beside the codes. */

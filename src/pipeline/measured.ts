@@ -134,7 +134,9 @@ async function twinView(uses: readonly PartUse[], { flat: main, search: mainSear
     const place = mainSearch.groups.filter((g) => ofDecoder(g) && isLike(g)).indexOf(group);
     const alike = place < 0 ? undefined : search.groups.filter(isLike)[place];
     group.ffns.forEach((ffn, i) => {
-      const twin = byTensor.get(tensorOf(main, ffn)) ?? alike?.ffns[i];
+      const [tensor, placed] = [tensorOf(main, ffn), alike?.ffns[i]];
+      // Layers may share a tensor, so that the one in the same place comes first.
+      const twin = placed && tensorOf(flat, placed) === tensor ? placed : (byTensor.get(tensor) ?? placed);
       if (twin) twins.set(ffn, twin);
     });
   }
