@@ -96,7 +96,7 @@ describe('folders', () => {
   test('of which none is a class are no labels, which is told', async () => {
     expect(await byFolder(['fox', 'ox'], ['cat', 'dog'])).toEqual({
       notes: [
-        'The folders’ names (fox, ox) are none of the model’s classes, so they are not used as labels. To score accuracy, name each folder as its class in config.json.',
+        'The folders’ names (fox, ox) are none of the model’s classes in config.json, so they are not used as labels.',
       ],
     });
     expect((await byFolder(['0', '1'], ['cat', 'dog'])).values).toEqual([0, 1]);

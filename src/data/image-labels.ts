@@ -35,7 +35,7 @@ export async function labelsOf(
     const shown = [...new Set(names)].sort();
     return {
       notes: [
-        `The folders’ names (${shown.slice(0, 3).join(', ')}${shown.length > 3 ? ', …' : ''}) are none of the model’s classes, so they are not used as labels. To score accuracy, name each folder as its class in config.json.`,
+        `The folders’ names (${shown.slice(0, 3).join(', ')}${shown.length > 3 ? ', …' : ''}) are none of the model’s classes in config.json, so they are not used as labels.`,
       ],
     };
   }

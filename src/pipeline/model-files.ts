@@ -111,6 +111,17 @@ function sorted(opened: readonly ModelFile[]): ModelFiles {
     );
   }
   const [decoder, ...others] = decoders.length > 0 ? decoders : pasts;
+  if (decoder && encoders.length === 1) checkWidths(encoders[0], decoder);
   const twins = [...others, ...(decoders.length > 0 ? pasts : pasts.slice(1))];
   return { main: [...encoders, ...(decoder ? [decoder] : [])], twins };
+}
+
+/** @throws DataError where an encoder's vectors are not as wide as those that a decoder reads: files of two models */
+function checkWidths(encoder: ModelFile, decoder: ModelFile): void {
+  const gives = encoder.model.graph.outputs[0]?.dims?.at(-1);
+  const reads = decoder.model.graph.inputs.find((v) => FROM_ENCODER.includes(v.name))?.dims?.at(-1);
+  if (typeof gives !== 'number' || typeof reads !== 'number' || gives === reads) return;
+  throw new DataError(
+    `“${encoder.fileName}” gives vectors of ${gives} numbers and “${decoder.fileName}” reads vectors of ${reads}, so they are of two models. Drop the encoder and the decoder of one model.`,
+  );
 }
