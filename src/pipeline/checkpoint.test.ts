@@ -106,6 +106,19 @@ describe('shakespeare-gpt2 with its checkpoint, layers 4–7 merged', () => {
     expect(before.equals(unpacked['model.safetensors'])).toBe(true);
   });
 
+  test('a checkpoint of another model is told at once, and not offered', async () => {
+    const sentence =
+      '“model.safetensors” does not hold the weights of this model, so the merge cannot be written there. Drop the checkpoint that the ONNX file was exported from.';
+    const other = await createStudio();
+    const foreign = await namedFile(`${fixture}/model.safetensors`);
+    const { model } = await other.open([await namedFile('src/testing/models/gpt2-dynamo.onnx'), foreign]);
+    expect(model.notes).toContain(sentence);
+    expect(model.formats).not.toContain('safetensors');
+    await expect(other.addData([foreign])).rejects.toThrow(sentence);
+    const cut = new File([foreign.slice(0, 1000)], 'model.safetensors');
+    await expect(other.addData([cut])).rejects.toThrow(/“model.safetensors”/);
+  });
+
   test.runIf(hasTorch)(
     'loaded in Python and tied by the note, it computes what the merged ONNX file computes',
     async () => {

@@ -10,6 +10,7 @@ import { LOADING_NOTE_NAME, loadingNote } from '../checkpoint/loading-note.ts';
 import { type MatchableWeight, matchTensors } from '../checkpoint/match.ts';
 import { openSafetensors } from '../checkpoint/reader.ts';
 import { tieEdits } from '../checkpoint/tie.ts';
+import { CheckpointError } from '../checkpoint/types.ts';
 import { composeSafetensors } from '../checkpoint/writer.ts';
 import { DataError } from '../data/errors.ts';
 import type { NamedBlob } from '../data/files.ts';
@@ -81,6 +82,28 @@ export async function mergedCheckpoint(
     config: hasConfig,
   });
   return [...composed.files, { name: LOADING_NOTE_NAME, blob: new Blob([note]) }];
+}
+
+/**
+ * Why a checkpoint is not this model's, in a sentence; undefined where it is. One weight is looked for.
+ * @throws nothing: what is wrong with its files is the sentence
+ */
+export async function foreignCheckpoint(
+  opened: OpenedModel,
+  files: readonly NamedBlob[],
+): Promise<string | undefined> {
+  const [group] = opened.search.groups;
+  if (!group || files.length === 0) return undefined;
+  const names = files.map((f) => `“${f.name}”`).join(' and ');
+  try {
+    const [weight] = matchable(opened, group);
+    const found = await matchTensors([weight], await openSafetensors(files));
+    if (found.size > 0) return undefined;
+    return `${names} do${files.length > 1 ? '' : 'es'} not hold the weights of this model, so the merge cannot be written there. Drop the checkpoint that the ONNX file was exported from.`;
+  } catch (error) {
+    if (error instanceof CheckpointError || error instanceof DataError) return error.message;
+    throw error;
+  }
 }
 
 const idOf = (group: FfnGroup, layer: number, role: WeightRole) => `${group.ffns[layer].label} ${role}`;

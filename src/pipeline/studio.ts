@@ -11,6 +11,7 @@ import { type NamedBlob, type SplitName, sortFiles } from '../data/files.ts';
 import { pairedStandardError } from '../evaluate/metric.ts';
 import type { Backend } from '../kernels/backend.ts';
 import type { SessionFactory } from '../runtime/session.ts';
+import { foreignCheckpoint } from './checkpoint.ts';
 import type { StageContext } from './context.ts';
 import { addFiles, type DataFiles, type DataStage, NO_FILES, prepareData } from './data-stage.ts';
 import { composeDownload } from './downloads.ts';
@@ -111,6 +112,8 @@ export class Studio {
     const files = addFiles(NO_FILES, sorted);
     let stage: Awaited<ReturnType<typeof prepareData>>;
     const notes = dropNotes(opened, sorted, variants);
+    const foreign = await foreignCheckpoint(opened, sorted.checkpoints);
+    if (foreign !== undefined) notes.push(foreign);
     try {
       stage = await prepareData(opened, files);
     } catch (error) {
@@ -123,7 +126,7 @@ export class Studio {
     this.opened = opened;
     this.files = files;
     this.askedLength = undefined;
-    this.folder.take(sorted, 'instead');
+    this.folder.take(foreign === undefined ? sorted : { ...sorted, checkpoints: [] }, 'instead');
     this.useDataset(stage);
     return {
       model: {
@@ -139,17 +142,16 @@ export class Studio {
   async addData(dropped: readonly NamedBlob[]): Promise<DataState> {
     const opened = this.model();
     const sorted = sortFiles(dropped);
-    if (sorted.models.length > 0) {
-      throw new DataError(
-        `“${sorted.models[0].name}” is a model, not calibration data. Drop it under “Open”.`,
-      );
-    }
+    const [model] = sorted.models;
+    if (model) throw new DataError(`“${model.name}” is a model, not calibration data. Drop it under “Open”.`);
     const useful = dropped.length - sorted.unused.length - sorted.externals.size;
     if (useful === 0) {
       throw new DataError(
         `“${dropped[0]?.name ?? 'nothing'}” cannot be used as data. Text with a tokenizer.json, pairs of texts, images, sound (.wav) or arrays (.npy), with their labels beside them, can.`,
       );
     }
+    const foreign = await foreignCheckpoint(opened, sorted.checkpoints);
+    if (foreign !== undefined) throw new DataError(foreign);
     const state = await this.prepare(opened, addFiles(this.files, sorted), this.askedLength);
     this.folder.take(sorted, 'added');
     return { ...state, formats: this.folder.formats(opened.summary) };
