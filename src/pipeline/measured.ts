@@ -52,6 +52,8 @@ async function flatAndSearch(
     uses.length === 1 &&
     fixed.size === 0 &&
     !callsFunctions(part.model) &&
+    // A branch whose condition is a constant can be taken.
+    !part.model.graph.nodes.some((n) => n.opType === 'If') &&
     externalLocations(part.model).length === 0;
   const asRead = plain ? asItIs(part) : await flatten(uses, { widen: false });
   const first = await findFfns(asRead.model, { quantized: true });

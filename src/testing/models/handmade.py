@@ -291,8 +291,9 @@ def branches(name):
                       helper.make_node('MatMul', [f'{tag}{i}h', down], [f'{tag}{i}y'])]
             x = f'{tag}{i}y'
         return helper.make_graph(nodes, tag, [], [helper.make_tensor_value_info(x, TensorProto.FLOAT, None)])
-    g.initializers.append(numpy_helper.from_array(np.array(True), 'cached'))
-    y = g('If', 'cached', then_branch=branch('then'), else_branch=branch('else'))
+    # The branch depends on the input: one that a constant chooses is taken.
+    positive = g('Greater', g('ReduceMean', 'x', keepdims=0), g.number(0.0))
+    y = g('If', positive, then_branch=branch('then'), else_branch=branch('else'))
     return g.model(y), dict(groups=[], refusals=[
         'The FFNs inside the branches of If are not searched yet; drop the model without them instead.'])
 
