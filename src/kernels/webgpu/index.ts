@@ -7,7 +7,7 @@
  * a Gram matrix needs its rows, and a row permutation its matrix, within one binding.
  */
 import { type Accumulator, foreignHandle, guarded, measured, open, pairAt } from '../accumulator.ts';
-import type { Backend, HsicSums, Matrix, Pair, PairMoments } from '../backend.ts';
+import type { Backend, Handle, HsicSums, Matrix, Pair, PairMoments } from '../backend.ts';
 import type { GpuLostError } from '../errors.ts';
 import {
   checkBatch,
@@ -84,7 +84,7 @@ class WebGpuBackend implements Backend {
   readonly kind = 'webgpu';
   readonly accumulatorBytes = 4;
   private readonly queue: GpuQueue;
-  private readonly owned = new Set<Matrix | PairMoments | HsicSums>();
+  private readonly owned = new Set<Handle>();
 
   constructor(device: GPUDevice, options: WebGpuBackendOptions) {
     this.queue = new GpuQueue(device, options);
@@ -121,7 +121,7 @@ class WebGpuBackend implements Backend {
     return this.queue.read(own(matrix).data, matrix.rows * matrix.cols);
   }
 
-  release(...handles: (Matrix | PairMoments | HsicSums)[]): void {
+  release(...handles: Handle[]): void {
     for (const handle of handles) {
       this.owned.delete(handle);
       if (handle instanceof GpuMatrix) {
@@ -310,7 +310,7 @@ class WebGpuBackend implements Backend {
     for (const buffer of handle.buffers) this.queue.destroy(buffer);
   }
 
-  private own<T extends Matrix | PairMoments | HsicSums>(handle: T): T {
+  private own<T extends Handle>(handle: T): T {
     this.owned.add(handle);
     return handle;
   }
