@@ -13,7 +13,7 @@
  * `GpuLostError`, an exceeded device limit with `GpuLimitError`, any other GPU failure with `GpuError`
  * (errors.ts). After a rejected or aborted accumulation the accumulator is broken: it can only be released.
  */
-import type { Factor } from './algebra.ts';
+import type { Algebra, Factor } from './algebra.ts';
 
 /** A matrix that lives on the device, row-major f32. Owned by the backend that made it until `release`. */
 export interface Matrix {
@@ -46,7 +46,7 @@ export interface HsicSums {
 
 export type Handle = Matrix | PairMoments | HsicSums | Factor;
 
-export interface Backend {
+export interface Backend extends Algebra {
   readonly kind: 'cpu' | 'webgpu';
   /** Bytes of one element of an accumulator (4 on the GPU, 8 on the CPU), for planning memory. */
   readonly accumulatorBytes: 4 | 8;

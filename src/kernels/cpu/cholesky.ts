@@ -33,6 +33,7 @@ export async function factor(
   lambda: number,
   pause: () => Promise<void>,
 ): Promise<readonly Panel[] | { readonly pivot: number }> {
+  await pause();
   const panels: Panel[] = [];
   for (let first = 0; first < n; first += WIDTH) {
     const width = Math.min(WIDTH, n - first);

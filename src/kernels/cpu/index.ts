@@ -6,7 +6,6 @@
  * Long calls give way to the event loop between products, so that an abort can arrive.
  */
 import { type Accumulator, foreignHandle, guarded, measured, open, pairAt } from '../accumulator.ts';
-import type { Algebra } from '../algebra.ts';
 import type { Backend, Gemm, Handle, HsicSums, Matrix, Pair, PairMoments } from '../backend.ts';
 import {
   checkBatch,
@@ -33,7 +32,7 @@ export interface CpuBackendOptions {
   readonly gemm?: Gemm;
 }
 
-export function createCpuBackend(options: CpuBackendOptions = {}): Backend & Algebra {
+export function createCpuBackend(options: CpuBackendOptions = {}): Backend {
   return new CpuBackend(options.gemm);
 }
 

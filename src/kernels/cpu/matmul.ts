@@ -7,9 +7,13 @@ import type { MatmulShape } from '../algebra-shapes.ts';
 import type { Gemm } from '../backend.ts';
 import { addProduct, packColumns, packRows, panelRange } from './panels.ts';
 
-/** FLOPs from which an injected product is worth its call, and that one call may take. */
-const FEWEST_FLOPS = 1e6;
-const MOST_FLOPS = 2e10;
+/** FLOPs from which an injected product is worth its call, and those that one call may take. */
+export interface GemmLimits {
+  readonly fewest: number;
+  readonly most: number;
+}
+
+const GEMM_LIMITS: GemmLimits = { fewest: 1e6, most: 2e10 };
 /** Rows of the result that the JavaScript product makes between pauses. */
 const ROWS_AT_ONCE = 256;
 
@@ -28,11 +32,12 @@ export async function matmul(
   options: MatmulOptions,
   gemm: Gemm | undefined,
   pause: () => Promise<void>,
+  limits = GEMM_LIMITS,
 ): Promise<void> {
   const { m, n, k } = shape;
   if (!options.accumulate) out.fill(0);
-  if (gemm !== undefined && 2 * m * n * k >= FEWEST_FLOPS) {
-    await bySlices(out, a, b, shape, options, gemm, pause);
+  if (gemm !== undefined && 2 * m * n * k >= limits.fewest) {
+    await bySlices(out, a, b, shape, options, gemm, pause, limits.most);
     return;
   }
   const { alpha = 1, transposeA, transposeB } = options;
@@ -56,10 +61,11 @@ async function bySlices(
   { alpha = 1, transposeA = false, transposeB = false }: MatmulOptions,
   gemm: Gemm,
   pause: () => Promise<void>,
+  most: number,
 ): Promise<void> {
   // The terms of a transposed B are its columns, which cannot be cut without a copy.
   const whole = transposeA && transposeB;
-  const step = whole ? a.rows : Math.max(64, Math.floor((MOST_FLOPS / (2 * m * n * k)) * a.rows));
+  const step = whole ? a.rows : Math.max(64, Math.floor((most / (2 * m * n * k)) * a.rows));
   for (let first = 0; first < a.rows; first += step) {
     const count = Math.min(step, a.rows - first);
     const left = a.values.subarray(first * a.cols, (first + count) * a.cols);
