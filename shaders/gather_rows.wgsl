@@ -20,6 +20,6 @@ const SIDE = 16u;
 @compute @workgroup_size(SIDE, SIDE)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.y >= params.count || id.x >= params.cols) { return; }
-  let from = indices[params.first + id.y];
-  out[params.outBase + id.y * params.cols + id.x] = x[params.xBase + from * params.cols + id.x];
+  let row = indices[params.first + id.y];
+  out[params.outBase + id.y * params.cols + id.x] = x[params.xBase + row * params.cols + id.x];
 }

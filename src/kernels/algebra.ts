@@ -142,9 +142,9 @@ export interface Algebra {
   sums(x: Matrix, y: Matrix | null, options: ReduceOptions): Promise<Matrix>;
   /** Sums of (x − y)²; of x² where y is null. y may be a row [1 × cols], taken from every row of x. */
   squaredErrors(x: Matrix, y: Matrix | null, options: ReduceOptions): Promise<Matrix>;
-  /** One row of x for each index. */
+  /** One row of x for each index. On the GPU, x lies within one binding. */
   gatherRows(x: Matrix, indices: Uint32Array, into?: Matrix): Promise<Matrix>;
-  /** The diagonal of a square matrix. */
+  /** The diagonal of a square matrix; on the GPU, of one within one binding. */
   diagonal(x: Matrix): Promise<Float32Array>;
   /**
    * One step of Adam (Kingma and Ba 2015, no weight decay), in place on parameters, m and v, all of one shape:

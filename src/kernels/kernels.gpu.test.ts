@@ -1,5 +1,6 @@
 import { algebraSuite } from '../testing/algebra-suite.ts';
 import { kernelSuite } from '../testing/kernel-suite.ts';
+import { trainingSuite } from '../testing/training-suite.ts';
 import { requestGpu } from './webgpu/device.ts';
 import { createWebGpuBackend, type WebGpuBackendOptions } from './webgpu/index.ts';
 
@@ -10,7 +11,7 @@ async function create(options: WebGpuBackendOptions = {}) {
   return createWebGpuBackend(gpu.device, options);
 }
 
-for (const suite of [kernelSuite, algebraSuite]) {
+for (const suite of [kernelSuite, algebraSuite, trainingSuite]) {
   suite('WebGPU backend', { create: () => create(), product: 1e-5, correlation: 1e-5 });
 
   suite('WebGPU backend, cut into small slices', {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { algebraSuite } from '../testing/algebra-suite.ts';
 import { kernelSuite } from '../testing/kernel-suite.ts';
+import { trainingSuite } from '../testing/training-suite.ts';
 import type { Gemm } from './backend.ts';
 import { createCpuBackend } from './cpu/index.ts';
 
@@ -22,7 +23,7 @@ const gemm: Gemm = async (a, aRows, aCols, b, bCols, transA, transB) => {
   return out;
 };
 
-for (const suite of [kernelSuite, algebraSuite]) {
+for (const suite of [kernelSuite, algebraSuite, trainingSuite]) {
   suite('CPU backend', { create: () => createCpuBackend(), product: 1e-6, correlation: 1e-6 });
 
   suite('CPU backend with an injected product', {
