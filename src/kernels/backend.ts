@@ -2,7 +2,8 @@
  * The port to the linear algebra: what Layerfold needs of a device, and nothing more.
  *
  * Why: the stages are written once against this interface; `cpu/` is the readable twin and the oracle,
- * `webgpu/` the fast one. Kernels know matrices, never layers or models.
+ * `webgpu/` the fast one. Kernels know matrices, never layers or models. Products, factors and the steps of training are
+ * in algebra.ts; here are the devices, the statistics and the averages.
  *
  * Everything is row-major f32 on the device. Statistics stream: they are accumulated batch by batch over data
  * shifted by a constant per column (the column means of the first batch), because E[xy] − E[x]E[y] on raw data
@@ -12,6 +13,7 @@
  * `GpuLostError`, an exceeded device limit with `GpuLimitError`, any other GPU failure with `GpuError`
  * (errors.ts). After a rejected or aborted accumulation the accumulator is broken: it can only be released.
  */
+import type { Algebra, Factor } from './algebra.ts';
 
 /** A matrix that lives on the device, row-major f32. Owned by the backend that made it until `release`. */
 export interface Matrix {
@@ -42,7 +44,9 @@ export interface HsicSums {
   readonly minibatches: number;
 }
 
-export interface Backend {
+export type Handle = Matrix | PairMoments | HsicSums | Factor;
+
+export interface Backend extends Algebra {
   readonly kind: 'cpu' | 'webgpu';
   /** Bytes of one element of an accumulator (4 on the GPU, 8 on the CPU), for planning memory. */
   readonly accumulatorBytes: 4 | 8;
@@ -58,7 +62,7 @@ export interface Backend {
   /** Copies back to the CPU: rows × cols values. Rejects where the device failed; never gives zeros instead. */
   read(matrix: Matrix): Promise<Float32Array>;
   /** Frees the device memory. Releasing twice is harmless; using a released matrix throws. */
-  release(...handles: (Matrix | PairMoments | HsicSums)[]): void;
+  release(...handles: Handle[]): void;
   /** Resolves when all work submitted so far is done; rejects with the first failure since the last call. */
   sync(): Promise<void>;
 

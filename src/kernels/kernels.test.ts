@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { algebraSuite } from '../testing/algebra-suite.ts';
 import { kernelSuite } from '../testing/kernel-suite.ts';
+import { trainingSuite } from '../testing/training-suite.ts';
 import type { Gemm } from './backend.ts';
 import { createCpuBackend } from './cpu/index.ts';
 
@@ -21,13 +23,15 @@ const gemm: Gemm = async (a, aRows, aCols, b, bCols, transA, transB) => {
   return out;
 };
 
-kernelSuite('CPU backend', { create: () => createCpuBackend(), product: 1e-6, correlation: 1e-6 });
+for (const suite of [kernelSuite, algebraSuite, trainingSuite]) {
+  suite('CPU backend', { create: () => createCpuBackend(), product: 1e-6, correlation: 1e-6 });
 
-kernelSuite('CPU backend with an injected product', {
-  create: () => createCpuBackend({ gemm }),
-  product: 1e-6,
-  correlation: 1e-5,
-});
+  suite('CPU backend with an injected product', {
+    create: () => createCpuBackend({ gemm }),
+    product: 1e-6,
+    correlation: 1e-5,
+  });
+}
 
 describe('shaders', () => {
   const list = (folder: string) => readdirSync(new URL(folder, import.meta.url));

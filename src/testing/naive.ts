@@ -109,3 +109,93 @@ export function naivePermuteAverage(
     return sum / data.length;
   });
 }
+
+/** op(A)·op(B), shapes as stored; scale = the product of the norms of the row and the column. */
+export function naiveProduct(
+  a: ArrayLike<number>,
+  aRows: number,
+  aCols: number,
+  b: ArrayLike<number>,
+  bCols: number,
+  transposeA: boolean,
+  transposeB: boolean,
+) {
+  const [m, k] = transposeA ? [aCols, aRows] : [aRows, aCols];
+  const n = transposeB ? b.length / bCols : bCols;
+  const product = new Float64Array(m * n);
+  const scale = new Float64Array(m * n);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let [sum, left, right] = [0, 0, 0];
+      for (let t = 0; t < k; t++) {
+        const x = transposeA ? a[t * aCols + i] : a[i * aCols + t];
+        const y = transposeB ? b[j * bCols + t] : b[t * bCols + j];
+        sum += x * y;
+        left += x * x;
+        right += y * y;
+      }
+      product[i * n + j] = sum;
+      scale[i * n + j] = Math.sqrt(left * right);
+    }
+  }
+  return { product, scale };
+}
+
+/** (A + λI)⁻¹·B by Gaussian elimination with row pivots, for A [n × n] and B [n × m]. */
+export function naiveSolve(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  n: number,
+  m: number,
+  lambda: number,
+): Float64Array {
+  const width = n + m;
+  const rows = Array.from({ length: n }, (_, r) =>
+    Float64Array.from({ length: width }, (_, c) =>
+      c < n ? a[r * n + c] + (r === c ? lambda : 0) : b[r * m + c - n],
+    ),
+  );
+  for (let k = 0; k < n; k++) {
+    let best = k;
+    for (let r = k + 1; r < n; r++) if (Math.abs(rows[r][k]) > Math.abs(rows[best][k])) best = r;
+    [rows[k], rows[best]] = [rows[best], rows[k]];
+    for (let r = 0; r < n; r++) {
+      if (r === k) continue;
+      const factor = rows[r][k] / rows[k][k];
+      for (let c = k; c < width; c++) rows[r][c] -= factor * rows[k][c];
+    }
+  }
+  return Float64Array.from({ length: n * m }, (_, k) => {
+    const row = rows[Math.floor(k / m)];
+    return row[n + (k % m)] / row[Math.floor(k / m)];
+  });
+}
+
+/** An orthogonal matrix [n × n]: Gram–Schmidt, twice, on the rows of x. */
+export function naiveOrthogonal(x: ArrayLike<number>, n: number): Float64Array {
+  const out = Float64Array.from(x);
+  for (let r = 0; r < n; r++) {
+    const row = out.subarray(r * n, (r + 1) * n);
+    const dot = (other: Float64Array) => row.reduce((sum, v, c) => sum + v * other[c], 0);
+    for (let pass = 0; pass < 2; pass++) {
+      for (let s = 0; s < r; s++) {
+        const other = out.subarray(s * n, (s + 1) * n);
+        const along = dot(other);
+        for (let c = 0; c < n; c++) row[c] -= along * other[c];
+      }
+    }
+    const norm = Math.sqrt(dot(row));
+    for (let c = 0; c < n; c++) row[c] /= norm;
+  }
+  return out;
+}
+
+/** ‖actual − expected‖ / ‖expected‖; NaN where any value is. */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [error, size] = [0, 0];
+  for (let k = 0; k < expected.length; k++) {
+    error += (actual[k] - expected[k]) ** 2;
+    size += expected[k] ** 2;
+  }
+  return actual.length === expected.length ? Math.sqrt(error / size) : Number.NaN;
+}

@@ -6,7 +6,7 @@
  * Long calls give way to the event loop between products, so that an abort can arrive.
  */
 import { type Accumulator, foreignHandle, guarded, measured, open, pairAt } from '../accumulator.ts';
-import type { Backend, Gemm, HsicSums, Matrix, Pair, PairMoments } from '../backend.ts';
+import type { Backend, Gemm, Handle, HsicSums, Matrix, Pair, PairMoments } from '../backend.ts';
 import {
   checkBatch,
   checkData,
@@ -16,12 +16,14 @@ import {
   checkRowRange,
   checkSize,
 } from '../shapes.ts';
+import { CpuAlgebra } from './algebra.ts';
 import { addColumnSums, type ColumnSums, columnMeans, createColumnSums } from './column_sums.ts';
 import { centredCross, correlation, standardDeviations } from './correlation.ts';
 import { addCrossMoments, rowsPerRun, type Shifted, shiftRun } from './cross_moments.ts';
 import { centredNorm } from './frobenius.ts';
 import { gram } from './gram.ts';
 import { addHsicPairs } from './hsic_reduce.ts';
+import { CpuFactor, CpuMatrix, values } from './matrix.ts';
 import { permuteAverage } from './permute_average.ts';
 import { uCentre } from './u_centre.ts';
 
@@ -32,18 +34,6 @@ export interface CpuBackendOptions {
 
 export function createCpuBackend(options: CpuBackendOptions = {}): Backend {
   return new CpuBackend(options.gemm);
-}
-
-class CpuMatrix implements Matrix {
-  readonly rows: number;
-  readonly cols: number;
-  values: Float32Array | null;
-
-  constructor(values: Float32Array, rows: number, cols: number) {
-    this.values = values;
-    this.rows = rows;
-    this.cols = cols;
-  }
 }
 
 class CpuPairMoments implements PairMoments {
@@ -78,36 +68,26 @@ class CpuHsicSums implements HsicSums {
   }
 }
 
-class CpuBackend implements Backend {
+class CpuBackend extends CpuAlgebra implements Backend {
   readonly kind = 'cpu';
   readonly accumulatorBytes = 8;
-  private readonly gemm: Gemm | undefined;
-  private readonly owned = new Set<object>();
-  private paused = performance.now();
-
-  constructor(gemm: Gemm | undefined) {
-    this.gemm = gemm;
-  }
 
   upload(data: Float32Array, rows: number, cols: number): Matrix {
     checkData(data, rows, cols);
     return this.own(new CpuMatrix(data.slice(), rows, cols));
   }
 
-  zeros(rows: number, cols: number): Matrix {
-    checkSize(rows, cols);
-    return this.own(new CpuMatrix(new Float32Array(rows * cols), rows, cols));
-  }
-
   async read(matrix: Matrix): Promise<Float32Array> {
     return values(matrix).slice();
   }
 
-  release(...handles: (Matrix | PairMoments | HsicSums)[]): void {
+  release(...handles: Handle[]): void {
     for (const handle of handles) {
       this.owned.delete(handle);
       if (handle instanceof CpuMatrix) {
         handle.values = null;
+      } else if (handle instanceof CpuFactor) {
+        handle.panels = null;
       } else if (handle instanceof CpuPairMoments) {
         handle.state = 'released';
         handle.cross = [];
@@ -251,24 +231,4 @@ class CpuBackend implements Backend {
     permuteAverage(values(result), inputs.map(values), permutations, rows, cols, axis);
     return result;
   }
-
-  private own<T extends object>(handle: T): T {
-    this.owned.add(handle);
-    return handle;
-  }
-
-  /** Lets messages in every 30 ms or so; throws the signal's reason where it aborted. */
-  private async pause(signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted();
-    if (performance.now() - this.paused < 30) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    this.paused = performance.now();
-    signal?.throwIfAborted();
-  }
-}
-
-function values(matrix: Matrix): Float32Array {
-  if (!(matrix instanceof CpuMatrix)) throw foreignHandle();
-  if (matrix.values === null) throw new Error('This matrix was released.');
-  return matrix.values;
 }

@@ -15,7 +15,7 @@ export interface Panels {
 
 /** Packs rows first … first+depth−1 of x [· × cols], less the shift, as panels of columns. */
 export function packColumns(
-  x: Float32Array,
+  x: Float32Array | Float64Array,
   cols: number,
   first: number,
   depth: number,
@@ -33,7 +33,7 @@ export function packColumns(
 
 /** The same of the transpose: panels of 4 rows of x, each [cols × 4]. */
 export function packRows(
-  x: Float32Array,
+  x: Float32Array | Float64Array,
   cols: number,
   first: number,
   count: number,
@@ -46,6 +46,12 @@ export function packRows(
     for (let c = 0; c < cols; c++, to += PANEL) data[to] = x[from + c] - (shift === null ? 0 : shift[c]);
   }
   return { data, depth: cols, cols: count };
+}
+
+/** Columns first … first+count−1 of what was packed, with no copy; first is a multiple of 4. */
+export function panelRange({ data, depth }: Panels, first: number, count: number): Panels {
+  const end = Math.ceil((first + count) / PANEL) * PANEL;
+  return { data: data.subarray(first * depth, end * depth), depth, cols: count };
 }
 
 /**

@@ -7,7 +7,7 @@
  * a Gram matrix needs its rows, and a row permutation its matrix, within one binding.
  */
 import { type Accumulator, foreignHandle, guarded, measured, open, pairAt } from '../accumulator.ts';
-import type { Backend, HsicSums, Matrix, Pair, PairMoments } from '../backend.ts';
+import type { Backend, Handle, HsicSums, Matrix, Pair, PairMoments } from '../backend.ts';
 import type { GpuLostError } from '../errors.ts';
 import {
   checkBatch,
@@ -18,13 +18,14 @@ import {
   checkRowRange,
   checkSize,
 } from '../shapes.ts';
+import { GpuAlgebra } from './algebra.ts';
 import { columnSums, type Stats } from './column_sums.ts';
 import { correlation } from './correlation.ts';
 import { crossMoments } from './cross_moments.ts';
 import { centredNorms } from './frobenius.ts';
 import { gram } from './gram.ts';
 import { hsicReduce } from './hsic_reduce.ts';
-import { GpuMatrix } from './matrix.ts';
+import { GpuFactor, GpuMatrix, gpuMatrix } from './matrix.ts';
 import { permuteAverage } from './permute_average.ts';
 import { GpuQueue, type QueueOptions } from './queue.ts';
 import { uCentre } from './u_centre.ts';
@@ -80,14 +81,12 @@ class GpuHsicSums implements HsicSums {
   }
 }
 
-class WebGpuBackend implements Backend {
+class WebGpuBackend extends GpuAlgebra implements Backend {
   readonly kind = 'webgpu';
   readonly accumulatorBytes = 4;
-  private readonly queue: GpuQueue;
-  private readonly owned = new Set<Matrix | PairMoments | HsicSums>();
 
   constructor(device: GPUDevice, options: WebGpuBackendOptions) {
-    this.queue = new GpuQueue(device, options);
+    super(new GpuQueue(device, options));
     void device.lost.then(({ reason }) => {
       if (reason === 'destroyed') return;
       try {
@@ -111,22 +110,18 @@ class WebGpuBackend implements Backend {
     return this.own(new GpuMatrix(buffer, rows, cols, false));
   }
 
-  zeros(rows: number, cols: number): GpuMatrix {
-    checkSize(rows, cols);
-    const buffer = this.queue.createBuffer(rows * cols, `A matrix of ${rows}×${cols}`);
-    return this.own(new GpuMatrix(buffer, rows, cols, true));
-  }
-
   async read(matrix: Matrix): Promise<Float32Array> {
-    return this.queue.read(own(matrix).data, matrix.rows * matrix.cols);
+    return this.queue.read(gpuMatrix(matrix).data, matrix.rows * matrix.cols);
   }
 
-  release(...handles: (Matrix | PairMoments | HsicSums)[]): void {
+  release(...handles: Handle[]): void {
     for (const handle of handles) {
       this.owned.delete(handle);
       if (handle instanceof GpuMatrix) {
         const buffer = handle.detach();
         if (buffer !== null) this.queue.destroy(buffer);
+      } else if (handle instanceof GpuFactor) {
+        for (const buffer of handle.detach()) this.queue.destroy(buffer);
       } else if (handle instanceof GpuPairMoments || handle instanceof GpuHsicSums) {
         const first = handle.state !== 'released';
         handle.state = 'released';
@@ -171,7 +166,7 @@ class WebGpuBackend implements Backend {
     const moments = open(handle, GpuPairMoments);
     const { pairs, stats, cross } = moments;
     const count = checkBatch(moments.cols, pairs, features);
-    const inputs = features.map((matrix) => (matrix === null ? null : own(matrix)));
+    const inputs = features.map((matrix) => (matrix === null ? null : gpuMatrix(matrix)));
     await guarded(
       moments,
       async () => {
@@ -235,7 +230,7 @@ class WebGpuBackend implements Backend {
 
   async gram(x: Matrix, first = 0, count: number = x.rows - first): Promise<Matrix> {
     checkRowRange(x, first, count);
-    const input = own(x);
+    const input = gpuMatrix(x);
     return this.making(this.zeros(count, count), (out) =>
       gram(this.queue, input, { first, count }, null, out.data, 0),
     );
@@ -255,7 +250,7 @@ class WebGpuBackend implements Backend {
   ): Promise<void> {
     const sums = open(handle, GpuHsicSums);
     checkHsic(sums.count, features, first, rows);
-    const inputs = features.map(own);
+    const inputs = features.map(gpuMatrix);
     const cols = inputs.map((matrix) => matrix.cols);
     const run = { first, count: rows };
     await guarded(
@@ -299,38 +294,16 @@ class WebGpuBackend implements Backend {
     out?: Matrix,
   ): Promise<Matrix> {
     const { rows, cols } = checkPermuteAverage(inputs, permutations, axis, out);
-    const sources = inputs.map(own);
+    const sources = inputs.map(gpuMatrix);
     const into = (target: GpuMatrix) => permuteAverage(this.queue, sources, permutations, axis, target);
     if (out === undefined) return this.making(this.zeros(rows, cols), into);
-    await into(own(out));
+    await into(gpuMatrix(out));
     return out;
   }
 
   private free(handle: GpuPairMoments | GpuHsicSums): void {
     for (const buffer of handle.buffers) this.queue.destroy(buffer);
   }
-
-  private own<T extends Matrix | PairMoments | HsicSums>(handle: T): T {
-    this.owned.add(handle);
-    return handle;
-  }
-
-  /** Fills a new matrix, or releases it where that fails. */
-  private async making(out: GpuMatrix, fill: (out: GpuMatrix) => Promise<void>): Promise<Matrix> {
-    try {
-      await fill(out);
-      await this.queue.flush();
-      return out;
-    } catch (error) {
-      this.release(out);
-      throw error;
-    }
-  }
-}
-
-function own(matrix: Matrix): GpuMatrix {
-  if (!(matrix instanceof GpuMatrix)) throw foreignHandle();
-  return matrix;
 }
 
 /** At least one element: a buffer of none cannot be bound. */

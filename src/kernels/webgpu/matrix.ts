@@ -1,7 +1,10 @@
 /**
- * A matrix in a GPU buffer: owned, or adopted from somebody else (then never destroyed here).
+ * A matrix in a GPU buffer: owned, or adopted from somebody else (then never destroyed here); and a factor in several.
  */
+import { foreignHandle } from '../accumulator.ts';
+import type { Factor } from '../algebra.ts';
 import type { Matrix } from '../backend.ts';
+import type { GpuPanel } from './cholesky.ts';
 
 export class GpuMatrix implements Matrix {
   readonly rows: number;
@@ -28,4 +31,39 @@ export class GpuMatrix implements Matrix {
     this.buffer = null;
     return this.owned ? buffer : null;
   }
+}
+
+/** A Cholesky factor on the GPU. */
+export class GpuFactor implements Factor {
+  readonly n: number;
+  private panels: readonly GpuPanel[] | null;
+
+  constructor(n: number, panels: readonly GpuPanel[]) {
+    this.n = n;
+    this.panels = panels;
+  }
+
+  /** @throws Error after release. */
+  get data(): readonly GpuPanel[] {
+    if (this.panels === null) throw new Error('This factor was released.');
+    return this.panels;
+  }
+
+  /** Lets go of the panels. @returns the buffers to destroy, if it was not released before. */
+  detach(): GPUBuffer[] {
+    const panels = this.panels ?? [];
+    this.panels = null;
+    return panels.flatMap(({ top, inverse, below }) => (below ? [top, inverse, below] : [top, inverse]));
+  }
+}
+
+/** @throws TypeError for a handle of another backend. */
+export function gpuMatrix(matrix: Matrix): GpuMatrix {
+  if (!(matrix instanceof GpuMatrix)) throw foreignHandle();
+  return matrix;
+}
+
+export function gpuFactor(factor: Factor): GpuFactor {
+  if (!(factor instanceof GpuFactor)) throw foreignHandle();
+  return factor;
 }

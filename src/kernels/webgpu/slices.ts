@@ -21,3 +21,12 @@ export function rowsThatFit(bytes: number, cols: number): number {
 export function wholeTiles(rows: number, tile: number): number {
   return rows < tile ? rows : Math.floor(rows / tile) * tile;
 }
+
+/** Elements that one dispatch of an element-wise kernel may take: within a binding, a submit and the workgroups. */
+export function elementsAtOnce(
+  queue: { readonly maxBindingBytes: number; readonly maxFlops: number; readonly maxWorkgroups: number },
+  lanes: number,
+  flopsPerElement: number,
+): number {
+  return Math.min(queue.maxBindingBytes / 4, queue.maxFlops / flopsPerElement, queue.maxWorkgroups * lanes);
+}
