@@ -34,9 +34,9 @@ const CURVES: Readonly<Record<KnownActivation, Curve>> = {
   'relu-squared': { value: (x) => (x > 0 ? x * x : 0), slope: (x) => (x > 0 ? 2 * x : 0) },
   'gelu-erf': { value: (x) => x * normal(x), slope: (x) => normal(x) + x * density(x) },
   'gelu-tanh': {
-    value: (x) => 0.5 * x * (1 + Math.tanh(TANH_SCALE * (x + CUBIC * x ** 3))),
+    value: (x) => 0.5 * x * (1 + Math.tanh(TANH_SCALE * (x + CUBIC * x * x * x))),
     slope: (x) => {
-      const t = Math.tanh(TANH_SCALE * (x + CUBIC * x ** 3));
+      const t = Math.tanh(TANH_SCALE * (x + CUBIC * x * x * x));
       return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * TANH_SCALE * (1 + 3 * CUBIC * x * x);
     },
   },
