@@ -1,0 +1,131 @@
+/**
+ * Ridge regression from centred moments, with its strength chosen on held-out rows.
+ *
+ *   W = (A + λI)⁻¹ (B + λW₀),  A = Σᵢ wᵢ ĀᵢᵀĀᵢ / T [p × p],  B = Σᵢ wᵢ ĀᵢᵀB̄ᵢ / T [p × q],
+ *
+ * with λ in units of the mean diagonal of A, and W₀ what the fit shrinks towards (0 where there is none). Held-out
+ * residuals come from the held-out moments about the fitted means, because the biases are fitted too; the data is not
+ * read again. The final fit is on all rows.
+ */
+import type { LinearAlgebra } from './linear-algebra.ts';
+import { about, type CentredMoments, residual } from './moments.ts';
+import type { Collected } from './statistics.ts';
+
+export interface RidgeFit {
+  /** [p × q] */
+  readonly w: Float64Array;
+  /** Of the mean diagonal, after raises. */
+  readonly lambda: number;
+  /** Mean residual on the held-out rows by fitting on the others; NaN where none are held out. */
+  readonly heldOut: number;
+  /** residual / T + λ‖W − W₀‖² on all rows. */
+  readonly objective: number;
+  readonly notes: readonly string[];
+}
+
+/** What one value of λ gives. */
+export async function fitRidge(
+  algebra: LinearAlgebra,
+  m: CentredMoments,
+  lambda: number,
+  prior?: ArrayLike<number>,
+): Promise<{ w: Float64Array; lambda: number; raised: number }> {
+  const { p, q, rows } = m;
+  const mean = meanDiagonal(m);
+  const ridge = lambda * mean;
+  const a = m.gram.map((v) => v / rows);
+  // Solved for what is added to the prior, so that a raised ridge still shrinks towards it.
+  const b = m.cross.map((v) => v / rows);
+  if (prior) subtractProduct(b, a, prior, p, q);
+  const { x, ridge: used, raised } = await algebra.solveSpd(a, p, b, q, ridge);
+  if (prior) for (let i = 0; i < x.length; i++) x[i] += prior[i];
+  return { w: x, lambda: mean > 0 ? used / mean : lambda, raised };
+}
+
+/**
+ * Tries each λ on the fitted rows, keeps the one with the least held-out residual, and fits it on all rows.
+ * @param lambdas of the mean diagonal, at least one; the first is taken where nothing is held out
+ * @throws RangeError where there is none, or the moments are not finite
+ */
+export async function chooseRidge(
+  algebra: LinearAlgebra,
+  { fit, heldOut, all }: Collected,
+  lambdas: readonly number[],
+  prior?: ArrayLike<number>,
+): Promise<RidgeFit> {
+  if (lambdas.length === 0 || !lambdas.every((l) => Number.isFinite(l) && l >= 0)) {
+    throw new RangeError('A ridge needs at least one strength, each a number from 0 up.');
+  }
+  const notes: string[] = [];
+  let best = { lambda: lambdas[0], error: Number.NaN };
+  if (heldOut) {
+    for (const lambda of lambdas) {
+      const trial = await fitRidge(algebra, fit, lambda, prior);
+      noteRaise(notes, lambda, trial);
+      const error = heldOutError(fit, heldOut, trial.w);
+      if (!(error >= best.error)) best = { lambda: trial.lambda, error };
+    }
+  }
+  const final = await fitRidge(algebra, all, best.lambda, prior);
+  noteRaise(notes, best.lambda, final);
+  return {
+    w: final.w,
+    lambda: final.lambda,
+    heldOut: best.error,
+    objective: ridgeObjective(all, final.w, final.lambda, prior),
+    notes: [...new Set(notes)],
+  };
+}
+
+/** Mean residual on held-out rows of a W whose biases come from the fitted rows. */
+export function heldOutError(fit: CentredMoments, heldOut: CentredMoments, w: ArrayLike<number>): number {
+  const shifted = about(heldOut, (i) => ({ a: fit.meanA[i], b: fit.meanB[i] }));
+  return residual(shifted, w) / heldOut.rows;
+}
+
+/** residual / T + λ‖W − W₀‖², with λ in units of the mean diagonal. */
+export function ridgeObjective(
+  m: CentredMoments,
+  w: ArrayLike<number>,
+  lambda: number,
+  prior?: ArrayLike<number>,
+): number {
+  let away = 0;
+  for (let i = 0; i < w.length; i++) away += (w[i] - (prior ? prior[i] : 0)) ** 2;
+  return residual(m, w) / m.rows + lambda * meanDiagonal(m) * away;
+}
+
+/** Means of B less W applied to the means of A: the own biases of the layers, f32. */
+export function biasesOf(m: CentredMoments, w: ArrayLike<number>): Float32Array[] {
+  return m.meanA.map((a, i) => {
+    const bias = m.meanB[i].slice();
+    for (let u = 0; u < m.p; u++) {
+      for (let c = 0; c < m.q; c++) bias[c] -= a[u] * w[u * m.q + c];
+    }
+    return Float32Array.from(bias);
+  });
+}
+
+function meanDiagonal({ gram, p, rows }: CentredMoments): number {
+  let trace = 0;
+  for (let i = 0; i < p; i++) trace += gram[i * p + i];
+  return trace / rows / p;
+}
+
+function noteRaise(notes: string[], asked: number, { lambda, raised }: { lambda: number; raised: number }) {
+  if (raised === 0) return;
+  notes.push(
+    `With λ = ${asked} of the mean diagonal the statistics could not be factored; λ was raised to ${lambda.toExponential(1)}.`,
+  );
+}
+
+/** b [p × q] −= a [p × p] · w [p × q]. */
+function subtractProduct(b: Float64Array, a: Float64Array, w: ArrayLike<number>, p: number, q: number): void {
+  for (let u = 0; u < p; u++) {
+    for (let v = 0; v < p; v++) {
+      const factor = a[u * p + v];
+      if (factor === 0) continue;
+      for (let c = 0; c < q; c++) b[u * q + c] -= factor * w[v * q + c];
+    }
+  }
+}
