@@ -1,6 +1,7 @@
 /** What only the WebGPU backend has: adopted buffers, slices, limits, loss, and errors that can be read. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { expectClose } from '../../testing/compare.ts';
+import { expectScaled, naiveProduct } from '../../testing/naive.ts';
 import { createRandom } from '../../testing/random.ts';
 import type { Backend } from '../backend.ts';
 import { createCpuBackend } from '../cpu/index.ts';
@@ -80,6 +81,56 @@ describe('WebGPU', () => {
     expectClose(got.gram, expected.gram, { absolute: 1e-2, relative: 1e-5, cols: rows });
     expectClose(got.hsic, expected.hsic, { absolute: 1e-5 });
     expectClose(got.average, expected.average, { absolute: 1e-5, cols: p });
+    gpu.dispose();
+    cpu.dispose();
+  });
+
+  it('agrees with its CPU twin on a whole ridge and a step of training', async () => {
+    const gpu = createWebGpuBackend(device);
+    const cpu = createCpuBackend();
+    const [rows, p, q] = [150, 70, 9];
+    const x = random.normals(rows * p).map((v, k) => v + (k % p) / 10);
+    const y = random.normals(rows * q).map((v, k) => v + x[Math.floor(k / q) * p + (k % q)]);
+    const weights = random.normals(p * q).map((v) => v / 8);
+    const run = async (backend: Backend) => {
+      const [mx, my] = [backend.upload(x, rows, p), backend.upload(y, rows, q)];
+      const means = await backend.sums(mx, null, { along: 'columns' });
+      const mean = backend.zeros(1, p);
+      await backend.axpy(means, mean, 1 / rows);
+      const [gram, cross] = [backend.zeros(p, p), backend.zeros(p, q)];
+      await backend.addCentred(gram, mx, mean, mx, mean, 1 / rows);
+      await backend.addCentred(cross, mx, mean, my, null, 1 / rows);
+      const solved = await backend.solveSpd(gram, cross, { lambda: 2 ** -7 });
+      if (!solved.ok) throw new Error('No solution.');
+      // Not with the solution, whose own error its condition would multiply.
+      const z = await backend.matmul(mx, backend.upload(weights, p, q));
+      const h = await backend.gated('gelu-erf', z, my);
+      const { dg } = await backend.gatedBackward('gelu-erf', z, my, my);
+      const gradient = await backend.matmul(mx, dg, { transposeA: true, alpha: 1 / rows });
+      const results = [solved.x, h, gradient];
+      const [solution, hidden, slopes] = await Promise.all(results.map((m) => backend.read(m)));
+      return { x: solution, hidden, gradient: slopes };
+    };
+    const [got, expected] = [await run(gpu), await run(cpu)];
+    expectClose(got.x, expected.x, { absolute: 1e-5, cols: q });
+    expectScaled(got.hidden, expected.hidden, y.map(Math.abs), 4e-6, q);
+    // φ′ is rounded as a number of size 1, also where it is nearly 0.
+    const { scale } = naiveProduct(
+      x,
+      rows,
+      p,
+      y.map((v) => v * v),
+      q,
+      true,
+      false,
+    );
+    expectScaled(
+      got.gradient,
+      expected.gradient,
+      scale.map((v) => v / rows),
+      1e-6,
+      q,
+    );
     gpu.dispose();
     cpu.dispose();
   });
