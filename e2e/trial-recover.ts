@@ -201,8 +201,8 @@ if (wanted('R6')) {
 if (wanted('ladder')) {
   const scaled = await apply('R2', merged, (i) => rungs.R2.recover(i));
   const refitted = await apply('R2 + R3', scaled, (i) => rungs.R3.recover(i));
-  const gained = await apply('R2 + R3 + R4', refitted, (i) => rungs.R4.recover(i));
   const distilled = await apply(`R2 + R3 + R6 (${steps})`, refitted, (i) => rungs.R6.recover(i, { steps }));
+  const gained = await apply('R2 + R3 + R4', refitted, (i) => rungs.R4.recover(i));
   await apply(`R2 + R3 + R4 + R6 (${steps})`, gained, (i) => rungs.R6.recover(i, { steps }));
   const again = await refreshed(distilled);
   await apply(
