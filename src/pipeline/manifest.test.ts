@@ -37,6 +37,8 @@ interface Expected {
   readonly dtype?: string;
   readonly groups: readonly { layers: number; dModel: number; dFf: number; gated: boolean }[];
   readonly refusals: readonly string[];
+  /** What the page notes, where there is neither a group nor a refusal. */
+  readonly notes?: readonly string[];
 }
 
 const root = new URL('../testing/', import.meta.url);
@@ -212,7 +214,9 @@ describe('every model of the manifest', () => {
   });
 
   test.each(Object.entries(manifest))('%s has the groups and refusals expected', async (name, expected) => {
-    const { search } = await open(name);
+    const { search, summary } = await open(name);
+    expect([...expected.groups, ...expected.refusals, ...(expected.notes ?? [])]).not.toEqual([]);
+    if (expected.notes) expect(summary.notes).toEqual(expected.notes);
     expect({ groups: sorted(search.groups.map(brief)), refusals: search.refusals }).toEqual({
       groups: sorted(expected.groups),
       refusals: expected.refusals,
