@@ -36,8 +36,14 @@ test('a folder of encoder and decoder opens whole, and both stacks can be picked
     expect(await studio.errors()).toEqual([]);
 
     // Last: Playwright cannot fill an input whose chooser it holds open.
-    await input.focus();
-    await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')]);
+    // Listening begins in the browser a message later: a key pressed before that opens a chooser that nobody sees.
+    await expect(async () => {
+      await input.focus();
+      const chooser = page.waitForEvent('filechooser', { timeout: 5000 });
+      await page.evaluate(() => document.activeElement?.id);
+      await page.keyboard.press('Enter');
+      await chooser;
+    }).toPass({ timeout: 40_000 });
   } finally {
     await studio.close();
   }
