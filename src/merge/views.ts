@@ -2,7 +2,7 @@
  * Views: flat models of the same weights. The first is measured; the others are the same layers elsewhere (the other
  * branch of an If, a decoder's second file) and are edited along.
  */
-import type { FlatModel, Part } from '../flatten/types.ts';
+import type { FlatModel } from '../flatten/types.ts';
 import type { Ffn, FfnSearch } from '../graph/ffn.ts';
 
 export interface View {
@@ -15,9 +15,4 @@ export interface View {
 /** The view that is measured. */
 export function firstView(flat: FlatModel, search: FfnSearch): View {
   return { flat, search, twinOf: (ffn) => ffn };
-}
-
-/** The files of some views, each once. */
-export function partsOf(views: readonly View[]): Part[] {
-  return [...new Set(views.flatMap((v) => v.flat.uses.map((u) => u.part)))];
 }
