@@ -17,6 +17,7 @@ import { transpose } from '../tensor/matrix.ts';
 import { elementCount } from '../tensor/shape.ts';
 import { codesOf } from './as-kept.ts';
 import { FileEdits, SiteSet } from './file-edits.ts';
+import type { OwnLayer } from './own.ts';
 import { encodeFloats, withData } from './stored-values.ts';
 import type { View } from './views.ts';
 
@@ -27,6 +28,8 @@ export interface TiedFfn {
   readonly layers: readonly number[];
   /** Values in the shape that the nodes see; absent while only the saving is asked for. */
   readonly values?: ReadonlyMap<WeightRole, Float32Array>;
+  /** What each layer has of its own, in the order of `layers`; absent = nothing. */
+  readonly own?: readonly OwnLayer[];
 }
 
 /** Edits by file. */

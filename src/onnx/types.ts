@@ -155,12 +155,29 @@ export interface NewValueInfo {
   readonly dims?: readonly (number | string | null)[];
 }
 
+/** A node to add. */
+export interface NewNode {
+  readonly opType: string;
+  /** Empty for the standard operators. */
+  readonly domain?: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: ReadonlyMap<string, { readonly i: number } | { readonly ints: readonly number[] }>;
+}
+
+/** Other names (as many as before), and nodes right behind it in the same graph, in their order. */
+export interface NodeEdit {
+  readonly inputs?: readonly string[];
+  readonly outputs?: readonly string[];
+  readonly after?: readonly NewNode[];
+}
+
 /** What to change in a model; everything not named stays byte for byte. Keys are the objects that the reader returned. */
 export interface ModelEdits {
   /** Initializers, or the tensors inside Constant nodes: new contents or, for initializers, gone. */
   readonly tensors?: ReadonlyMap<TensorInfo, NewTensor | 'drop'>;
-  /** Nodes: other input names (same length as before), or gone. */
-  readonly nodes?: ReadonlyMap<NodeInfo, { readonly inputs: readonly string[] } | 'drop'>;
+  readonly nodes?: ReadonlyMap<NodeInfo, NodeEdit | 'drop'>;
   readonly addInitializers?: readonly NewTensor[];
   readonly addInputs?: readonly NewValueInfo[];
   readonly addOutputs?: readonly NewValueInfo[];

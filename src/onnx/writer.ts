@@ -56,7 +56,7 @@ export function composeOnnx(model: OnnxModel, edits: ModelEdits): ComposedFile {
     const known = layout.nodes.get(node);
     if (!known) throw stranger('node', node.name || node.opType);
     if (edit === 'drop') out.drop(known.frame);
-    else renameInputs(out, node, known, edit.inputs);
+    else if (edit.inputs) renameInputs(out, node, known, edit.inputs);
   }
   dropValues(out, graph, 'graph input', model.graph.inputs, edits.dropInputs);
   dropValues(out, graph, 'graph output', model.graph.outputs, edits.dropOutputs);

@@ -20,7 +20,7 @@ test('a sweep finds the reference scores, can be cancelled, and resumes without 
   const seen: string[] = [];
   const controller = new AbortController();
   const watch = ({ partial }: Progress) => {
-    if (partial) seen.push(`${partial.sweep.first}-${partial.sweep.last}`);
+    if (partial?.sweep) seen.push(`${partial.sweep.first}-${partial.sweep.last}`);
     if (seen.length === 4) controller.abort(new DOMException('Cancelled.', 'AbortError'));
   };
   await expect(studio.sweep(request, { signal: controller.signal, onProgress: watch })).rejects.toThrow(

@@ -9,6 +9,18 @@ export type {
   ImageExample,
   TokenExample,
 } from './example-types.ts';
+export type {
+  LossPoint,
+  RecoverRequest,
+  RecoverResult,
+  RecoveryStep,
+  RungId,
+  RungOutcome,
+  SetOutcome,
+  SplitScores,
+} from './recover-types.ts';
+
+import type { LossPoint, RecoveryStep, RungOutcome } from './recover-types.ts';
 
 export type BackendKind = 'webgpu' | 'cpu';
 
@@ -171,6 +183,13 @@ export interface OpenResult extends DataState {
   readonly model: ModelSummary;
 }
 
+/** One of them at a time. */
+export interface PartialResult {
+  readonly sweep?: SweepEntry;
+  readonly rung?: RungOutcome;
+  readonly loss?: LossPoint;
+}
+
 export interface Progress {
   /** Whole job, 0 to 1. */
   readonly fraction: number;
@@ -179,7 +198,7 @@ export interface Progress {
   /** Estimated seconds left; absent until known. */
   readonly secondsLeft?: number;
   /** A result of the job that is there already. */
-  readonly partial?: { readonly sweep: SweepEntry };
+  readonly partial?: PartialResult;
 }
 
 export type SimilarityKind = 'cka' | 'cka-debiased' | 'aligned' | 'attention';
@@ -244,6 +263,8 @@ export interface MergePlan {
   readonly score: ScoreChoice;
   /** For `random`. */
   readonly seed?: number;
+  /** Recovery after the merge, step by step; filled in by `recover`. */
+  readonly recovery?: readonly RecoveryStep[];
 }
 
 export interface Saving {
@@ -352,6 +373,8 @@ export interface PlanCandidate {
   /** Raw metric on the select split, merged as a whole. */
   readonly value: number;
   readonly bytesAfter: number;
+  /** Where recovery was asked for: its plan, the value with it, and its bytes. */
+  readonly recovered?: { readonly plan: MergePlan; readonly value: number; readonly bytesAfter: number };
 }
 
 export interface PlanResult {
@@ -372,4 +395,6 @@ export interface PlanRequest {
   readonly method: 'permute' | 'vanilla' | 'copy';
   readonly reference: ReferenceChoice;
   readonly score: ScoreChoice;
+  /** Refits the down-projections (R3) of each proposal, and ranks them by the score with it. */
+  readonly recover?: boolean;
 }

@@ -128,7 +128,7 @@ export function createSweepActions({
             signal: options.signal,
             onProgress: ({ partial, ...progress }) => {
               options.onProgress(progress);
-              if (partial) show(partial.sweep);
+              if (partial?.sweep) show(partial.sweep);
             },
           });
           run = { ...run, entries: entries.reduce(withEntry, run.entries), finished };

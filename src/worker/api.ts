@@ -20,6 +20,8 @@ import type {
   PlanRequest,
   PlanResult,
   Progress,
+  RecoverRequest,
+  RecoverResult,
   Saving,
   SplitName,
   SweepRequest,
@@ -62,6 +64,15 @@ export interface StudioApi {
   sweep(request: SweepRequest, options?: CallOptions): Promise<SweepResult>;
   /** The interval programme: proposes several small groups, scores the ten best whole. */
   plan(request: PlanRequest, options?: CallOptions): Promise<PlanResult>;
+  /**
+   * Recovers the current variant further, rung by rung, each kept only where the select split improves; the result is
+   * the current variant. Each rung and point of loss is also told as it is there (`progress.partial`). A cancelled run
+   * keeps what it had: `recovery` tells of it, once the worker has stopped. A plan with `recovery` given to `merge` brings a variant back,
+   * so an earlier plan undoes a run.
+   */
+  recover(request: RecoverRequest, options?: CallOptions): Promise<RecoverResult>;
+  /** The last run on the current merge; null where there was none. */
+  recovery(options?: CallOptions): Promise<RecoverResult | null>;
   /** Original and current variant on real outputs: generated text, predictions on images of the report split. */
   examples(request: GenerateRequest, options?: CallOptions): Promise<ExampleResult>;
   /** The current variant as a file (with no merge: the input, byte for byte, composed by the writer). */

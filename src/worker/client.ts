@@ -119,6 +119,8 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
     setMetric: (choice, o) => call('setMetric', [choice], o),
     sweep: (request, o) => call('sweep', [request], o),
     plan: (request, o) => call('plan', [request], o),
+    recover: (request, o) => call('recover', [request], o),
+    recovery: (o) => call('recovery', [], o),
     examples: (request, o) => call('examples', [request], o),
     download: (format, o) => call('download', [format], o),
   };

@@ -14,6 +14,7 @@ import type {
   MergePlan,
   MetricChoice,
   PlanRequest,
+  RecoverRequest,
   SplitName,
   SweepRequest,
 } from '../pipeline/types.ts';
@@ -65,6 +66,8 @@ const handlers: Record<Method, Handler> = {
   setMetric: async (_, [choice]: readonly MetricChoice[]) => (await ready()).setMetric(choice),
   sweep: async (o, [request]: readonly SweepRequest[]) => (await ready()).sweep(request, o),
   plan: async (o, [request]: readonly PlanRequest[]) => (await ready()).plan(request, o),
+  recover: async (o, [request]: readonly RecoverRequest[]) => (await ready()).recover(request, o),
+  recovery: async () => (await ready()).recovery(),
   examples: async (o, [request]: readonly GenerateRequest[]) => (await ready()).examples(request, o),
   download: async (o, [format]: readonly DownloadFormat[]) => (await ready()).download(format, o),
 };
