@@ -7,7 +7,7 @@
 import type { Ffn } from '../graph/ffn.ts';
 import { type LiveShift, liveName } from '../graph/open-graph.ts';
 import type { OwnPlace } from '../merge/own.ts';
-import { placesFor } from '../merge/own-nodes.ts';
+import { placesFor } from '../merge/own-places.ts';
 import type { OpenedModel } from './opened.ts';
 
 /** The name of the graph input. */
@@ -20,9 +20,9 @@ export function liveShifts({ views, search }: Pick<OpenedModel, 'views' | 'searc
   const shifts: LiveShift[] = [];
   for (const { id, ffns, dFf, dModel } of search.groups) {
     for (const ffn of ffns) {
-      const possible = placesFor(views, ffn).values;
+      const places = placesFor(views, ffn);
       for (const [place, value] of withoutBias(ffn)) {
-        if (!possible.has(place)) continue;
+        if (!places.get(place)?.possible) continue;
         const axis = ffn.featureAxes?.get(value) ?? -1;
         const size = place === 'out' ? dModel : dFf;
         const dims = [size, ...new Array<number>(-axis - 1).fill(1)];

@@ -12,7 +12,7 @@ import type { WeightRole } from '../graph/weights.ts';
 import { asKept } from '../merge/as-kept.ts';
 import type { FfnWeights } from '../merge/method.ts';
 import type { OwnLayer, OwnPlace, ValueChange } from '../merge/own.ts';
-import { placesFor } from '../merge/own-nodes.ts';
+import { placesFor } from '../merge/own-places.ts';
 import { type TiedFfn as StoredSet, tieFfns } from '../merge/write-back.ts';
 import type { CalibrationData } from '../recover/calibration.ts';
 import type { LinearAlgebra } from '../recover/linear-algebra.ts';
@@ -92,19 +92,23 @@ function withValues(template: FfnWeights, values: ReadonlyMap<WeightRole, Float3
 /** Own vectors that every layer's FFN has a place for in all files. */
 function storableOf({ views }: StageContext['opened'], ffns: readonly Ffn[]): ReadonlySet<OwnRole> {
   const places = ffns.map((f) => placesFor(views, f));
-  const every = (place: OwnPlace, what: 'values' | 'deltas') => places.every((p) => p[what].has(place));
+  const every = (place: OwnPlace, asDelta = false) =>
+    places.every((p) => {
+      const use = p.get(place);
+      return use?.possible === true && (use.delta || !asDelta);
+    });
   const has = (role: WeightRole) => ffns.every((f) => f.weights.some((w) => w.role === role));
   const packed = ffns.some((f) => f.weights.some((w) => w.role === 'w_in' && w.halves === 2));
   const roles: [OwnRole, boolean][] = [
-    ['bIn', has('b_in') || every('in', 'values')],
-    ['bGate', has(packed ? 'b_in' : 'b_gate') || every('gate', 'values')],
-    ['bOut', has('b_out') || every('out', 'values')],
-    ['inScale', every('in', 'values')],
-    ['gateScale', every('gate', 'values')],
-    ['hiddenScale', every('hidden', 'values')],
-    ['inDelta', every('in', 'deltas')],
-    ['gateDelta', every('gate', 'deltas')],
-    ['outDelta', every('out', 'deltas')],
+    ['bIn', has('b_in') || every('in')],
+    ['bGate', has(packed ? 'b_in' : 'b_gate') || every('gate')],
+    ['bOut', has('b_out') || every('out')],
+    ['inScale', every('in')],
+    ['gateScale', every('gate')],
+    ['hiddenScale', every('hidden')],
+    ['inDelta', every('in', true)],
+    ['gateDelta', every('gate', true)],
+    ['outDelta', every('out', true)],
   ];
   return new Set(roles.flatMap(([role, fits]) => (fits ? [role] : [])));
 }
