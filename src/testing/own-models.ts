@@ -44,9 +44,15 @@ export function onDisk(opened: OpenedModel, edited?: EditedFiles): FileOnDisk[] 
 }
 
 /** Runs the files of a model, with edits, as they would be on disk. */
-export async function runSaved(opened: OpenedModel, feeds: NodeFeeds, edited?: EditedFiles): Promise<Outputs> {
+export async function runSaved(
+  opened: OpenedModel,
+  feeds: NodeFeeds,
+  edited?: EditedFiles,
+): Promise<Outputs> {
   const files = onDisk(opened, edited);
-  if (opened.mainFiles.some((f) => f.model.graph.initializers.some((t) => t.dataType === DataType.bfloat16))) {
+  if (
+    opened.mainFiles.some((f) => f.model.graph.initializers.some((t) => t.dataType === DataType.bfloat16))
+  ) {
     // onnxruntime has no bfloat16 on a CPU: the files are opened again and run as they are measured.
     const again = files.map((f) => new File([f.blob], f.name));
     return run(await measuredBytes(await openModels(again, again)), widened(feeds));
@@ -133,7 +139,14 @@ class Folding {
   }
 
   /** v′ of a linear map's output: its columns from `offset` on, and its bias, change. */
-  change(role: WeightRole, biasRole: WeightRole, value: string, offset: number, size: number, by: ValueChange) {
+  change(
+    role: WeightRole,
+    biasRole: WeightRole,
+    value: string,
+    offset: number,
+    size: number,
+    by: ValueChange,
+  ) {
     const weight = this.weight(role)!;
     const m = this.matrices.get(weight)!;
     const alpha = weight.node.attributes.get('alpha')?.f ?? 1;
@@ -190,7 +203,10 @@ class Folding {
         const { rows, cols } = m;
         return [
           weight,
-          Float32Array.from({ length: rows * cols }, (_, i) => m.data[(i % rows) * cols + Math.floor(i / rows)]),
+          Float32Array.from(
+            { length: rows * cols },
+            (_, i) => m.data[(i % rows) * cols + Math.floor(i / rows)],
+          ),
         ];
       }),
     );
@@ -198,11 +214,12 @@ class Folding {
 
   /** Where up, or the gate, begins in the columns of a packed projection. */
   halfOf(value: string): number {
-    const { index, constants } = this.opened.search;
+    const { index } = this.opened.search;
     const node = index.producers.get(value)!;
     if (node.opType === 'Split') return node.outputs.indexOf(value) * this.ffn.dFf;
-    const start = node.inputs[1] ? constants.intsOf(node.inputs[1])![0] : node.attributes.get('starts')!.ints![0];
-    return start === 0 ? 0 : this.ffn.dFf;
+    // The bounds of slices may be computed; the first half is cut first.
+    const cuts = index.usesOf(node.inputs[0]).filter((u) => u.node.opType === 'Slice');
+    return this.ffn.dFf * cuts.findIndex((u) => u.node === node);
   }
 }
 
@@ -263,6 +280,58 @@ export async function foldedBytes(
   return measuredBytes(opened, { nodes, addInitializers });
 }
 
-/** Tensors of tokens for models with a cache. */
-export const tokens = (values: readonly number[]): ort.Tensor =>
-  new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [1, values.length]);
+const LENGTH = 4;
+const ids = [5, 9, 14, 7, 3, 11];
+
+/**
+ * Logits of the last of a few tokens: computed at once, and from a cache of the tokens before, by the files that have
+ * one (the other branch of an If, a decoder's second file).
+ */
+export async function lastLogits(
+  opened: OpenedModel,
+  edited?: EditedFiles,
+): Promise<readonly [Outputs, Outputs]> {
+  const sessions = new Map<string, ort.InferenceSession>();
+  for (const { name, blob } of onDisk(opened, edited)) {
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    sessions.set(
+      name,
+      await ort.InferenceSession.create(bytes, { logSeverityLevel: 3, intraOpNumThreads: 1 }),
+    );
+  }
+  const find = (...parts: string[]) =>
+    [...sessions].find(([name]) => parts.some((part) => name.startsWith(part)))?.[1];
+  const ints = (values: readonly number[]) =>
+    new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [1, values.length]);
+  const encoder = find('encoder_model');
+  const mask = ints(ids.map(() => 1));
+  const states =
+    encoder && Object.values(await encoder.run({ input_ids: ints(ids), attention_mask: mask }))[0];
+  const decode = async (from: number, to: number, past: Record<string, ort.Tensor>) => {
+    const session = from > 0 ? find('decoder_with_past', 'decoder_model_merged') : find('decoder_model');
+    const given: Record<string, ort.Tensor> = {
+      input_ids: ints(ids.slice(from, to)),
+      attention_mask: ints(ids.slice(0, to).map(() => 1)),
+      position_ids: ints(ids.map((_, i) => i).slice(from, to)),
+      encoder_attention_mask: mask,
+      ...(states && { encoder_hidden_states: states }),
+      use_cache_branch: new ort.Tensor('bool', [from > 0], [1]),
+      ...past,
+    };
+    const empty = new ort.Tensor('float32', new Float32Array(0), [1, 2, 0, 8]);
+    const made = await session!.run(
+      Object.fromEntries(session!.inputNames.map((name) => [name, given[name] ?? empty])),
+    );
+    const cache = Object.entries(made).filter(([name]) => name.startsWith('present'));
+    const logits = (made.logits.data as Float32Array).slice(-made.logits.dims.at(-1)!);
+    return {
+      logits: { logits },
+      cache: Object.fromEntries(cache.map(([n, t]) => [n.replace('present', 'past_key_values'), t])),
+    };
+  };
+  const whole = await decode(0, LENGTH, {});
+  const before = await decode(0, LENGTH - 1, {});
+  const cached = await decode(LENGTH - 1, LENGTH, before.cache);
+  for (const session of sessions.values()) await session.release();
+  return [whole.logits, cached.logits];
+}
