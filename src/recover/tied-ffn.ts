@@ -204,6 +204,11 @@ export async function throughDelta(
   return delta ? algebra.matmul(await algebra.matmul(x, delta.a), delta.b) : null;
 }
 
+/** a·b with its columns scaled. */
+export function scaledDelta({ a, b }: LowRank, scale: ArrayLike<number>): LowRank {
+  return { a, b: { ...b, data: b.data.map((v, at) => v * scale[at % b.cols]) } };
+}
+
 /** M + sign·N; the same matrix where there is no N. */
 export function plus(m: Dense, n: Dense | null, sign: 1 | -1 = 1): Dense {
   if (!n) return m;

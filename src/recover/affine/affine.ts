@@ -18,7 +18,7 @@ import {
   affine as applyAffine,
   forwardHidden,
   type LayerOwn,
-  type LowRank,
+  scaledDelta,
   shapeOf,
   withVectors,
 } from '../tied-ffn.ts';
@@ -134,8 +134,4 @@ function match(
       return sum + (m * f + (b?.[u] ?? 0) - target[u]) ** 2 + (std[u] * Math.abs(f) - wanted[u]) ** 2;
     }, 0);
   return { scale: newScale, factor, shift, before: away(null, bias), after: away(factor, shift ?? bias) };
-}
-
-function scaledDelta({ a, b }: LowRank, factor: Float64Array): LowRank {
-  return { a, b: { ...b, data: b.data.map((v, at) => v * factor[at % b.cols]) } };
 }

@@ -64,7 +64,9 @@ export const lowRank: RecoveryMethod<LowRankOptions> = {
     const powers = await outputPowers(input.data, input.signal);
     const done: LayerResult[] = [];
     for (let i = 0; i < powers.length; i++) {
-      done.push(await recoverLayer(oneLayer(input, i), i, powers[i], places, settings));
+      // Where time is over, the layers that are left stay as they are.
+      const mine = i > 0 && input.isOver?.() ? [] : places;
+      done.push(await recoverLayer(oneLayer(input, i), i, powers[i], mine, settings));
       input.onStep?.(i + 1, powers.length, done[i].after);
     }
     const taken = (place: Place) => done.map((l) => l.taken.get(place) ?? '');
