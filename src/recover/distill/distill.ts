@@ -14,7 +14,7 @@ import type { RecoveryInput, RecoveryMethod } from '../method.ts';
 import { outputPowers } from '../statistics.ts';
 import { shapeOf, type TiedFfn, type VectorRole, withVectors } from '../tied-ffn.ts';
 import { heldOutRows, Minibatches } from './minibatches.ts';
-import { createAlgebraTrainer, type TrainerFactory } from './trainer.ts';
+import { createBackendTrainer, type FfnTrainer } from './trainer.ts';
 
 export interface DistillOptions {
   readonly steps: number;
@@ -37,11 +37,10 @@ export interface DistillOptions {
   readonly poolBytes: number;
 }
 
-export const distill: RecoveryMethod<DistillOptions> = distillWith(createAlgebraTrainer);
-
-/** The rung on a device's own trainer. */
-export function distillWith(createTrainer: TrainerFactory): RecoveryMethod<DistillOptions> {
-  const defaults: DistillOptions = {
+export const distill: RecoveryMethod<DistillOptions> = {
+  id: 'R6',
+  label: 'Distil locally',
+  defaults: {
     steps: 400,
     tokens: 512,
     rate: 1e-3,
@@ -52,43 +51,38 @@ export function distillWith(createTrainer: TrainerFactory): RecoveryMethod<Disti
     patience: 6,
     own: ['bIn', 'bGate', 'bOut'],
     poolBytes: 512 * 2 ** 20,
-  };
-  return {
-    id: 'R6',
-    label: 'Distil locally',
-    defaults,
-    stores: (ffn, options = {}) => ownRoles(ffn, { ...defaults, ...options }.own),
+  },
+  stores: (ffn, options = {}) => ownRoles(ffn, { ...distill.defaults, ...options }.own),
 
-    async recover(input, options = {}) {
-      const settings = { ...defaults, ...options };
-      checkOptions(settings);
-      const { ffn, data, algebra, signal } = input;
-      const powers = await outputPowers(data, signal);
-      const start = giveOwn(ffn, ownRoles(ffn, settings.own));
-      const { dModel, layers } = shapeOf(ffn);
-      const batches = new Minibatches(data, {
-        rows: settings.tokens,
-        holdOut: settings.holdOut,
-        seed: settings.seed,
-        poolRows: Math.max(settings.tokens, Math.floor(settings.poolBytes / (8 * dModel * layers))),
-        ...(signal && { signal }),
-      });
-      const heldOut = await heldOutRows(data, settings.holdOut, settings.heldOutTokens, signal);
-      const trainer = await createTrainer(algebra, start, powers);
-      try {
-        return await train(input, settings, start, trainer, batches, heldOut ?? (await batches.next()));
-      } finally {
-        trainer.release();
-      }
-    },
-  };
-}
+  async recover(input, options = {}) {
+    const settings = { ...distill.defaults, ...options };
+    checkOptions(settings);
+    const { ffn, data, algebra, signal } = input;
+    const powers = await outputPowers(data, signal);
+    const start = giveOwn(ffn, ownRoles(ffn, settings.own));
+    const { dModel, layers } = shapeOf(ffn);
+    const batches = new Minibatches(data, {
+      rows: settings.tokens,
+      holdOut: settings.holdOut,
+      seed: settings.seed,
+      poolRows: Math.max(settings.tokens, Math.floor(settings.poolBytes / (8 * dModel * layers))),
+      ...(signal && { signal }),
+    });
+    const heldOut = await heldOutRows(data, settings.holdOut, settings.heldOutTokens, signal);
+    const trainer = createBackendTrainer(algebra.backend, start, powers);
+    try {
+      return await train(input, settings, start, trainer, batches, heldOut ?? (await batches.next()));
+    } finally {
+      trainer.release();
+    }
+  },
+};
 
 async function train(
   { signal, onStep }: RecoveryInput,
   settings: DistillOptions,
   start: TiedFfn,
-  trainer: Awaited<ReturnType<TrainerFactory>>,
+  trainer: FfnTrainer,
   batches: Minibatches,
   watched: CalibrationBatch,
 ) {

@@ -65,9 +65,9 @@ export async function refitDown(
   const prior = towards === 'current' ? current : undefined;
   const { w, lambda, heldOut, objective, notes } = await chooseRidge(algebra, moments, lambdas, prior);
   if (moments.heldOut) {
-    const kept = heldOutError(moments.fit, moments.heldOut, current);
+    const kept = await heldOutError(algebra, moments.fit, moments.heldOut, current);
     if (!(heldOut < kept)) {
-      const error = residual(moments.all, current) / moments.all.rows;
+      const error = (await residual(algebra, moments.all, current)) / moments.all.rows;
       return {
         ffn: withOwnBias(ffn, moments.all, current),
         before: error,
@@ -84,9 +84,9 @@ export async function refitDown(
   const wOut = { rows: dFf, cols: dModel, data: Float32Array.from(w) };
   return {
     ffn: withOwnBias({ ...ffn, shared: { ...ffn.shared, wOut } }, moments.all, wOut.data),
-    before: ridgeObjective(moments.all, current, lambda, prior),
+    before: await ridgeObjective(algebra, moments.all, current, lambda, prior),
     after: objective,
-    error: residual(moments.all, wOut.data) / moments.all.rows,
+    error: (await residual(algebra, moments.all, wOut.data)) / moments.all.rows,
     notes,
   };
 }

@@ -43,7 +43,7 @@ export const gains: RecoveryMethod<GainsOptions> = {
     const { data, signal } = input;
     const powers = await outputPowers(data, signal);
     const start = await downMoments(input, powers, settings.holdOut);
-    const before = residual(start.all, input.ffn.shared.wOut.data) / start.all.rows;
+    const before = (await residual(input.algebra, start.all, input.ffn.shared.wOut.data)) / start.all.rows;
     const notes: string[] = [];
     let [best, after] = [input.ffn, before];
     for (let round = 0; round < settings.rounds; round++) {
@@ -93,7 +93,9 @@ async function fitGains(
     notes.push(...fit.notes);
     const current = ffn.layers[layer].hiddenScale ?? ones;
     const { heldOut } = system;
-    const kept = heldOut ? residual(heldOut, current) / heldOut.rows : Number.POSITIVE_INFINITY;
+    const kept = heldOut
+      ? (await residual(algebra, heldOut, current)) / heldOut.rows
+      : Number.POSITIVE_INFINITY;
     if (!heldOut || fit.heldOut < kept) fitted.set(layer, Float32Array.from(fit.w));
   }
   if (fitted.size === 0) return ffn;

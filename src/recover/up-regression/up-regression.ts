@@ -84,7 +84,7 @@ async function refit(
   );
   return {
     ffn: changed,
-    before: ridgeObjective(moments.all, current.data, lambda, current.data),
+    before: await ridgeObjective(algebra, moments.all, current.data, lambda, current.data),
     after: objective,
     notes,
   };
