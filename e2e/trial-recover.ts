@@ -18,9 +18,9 @@ import { Job } from '../src/pipeline/progress.ts';
 import { Scorer } from '../src/pipeline/scoring.ts';
 import type { MetricChoice } from '../src/pipeline/types.ts';
 import { type CalibrationBatch, inMemory } from '../src/recover/calibration.ts';
-import { createCpuAlgebra } from '../src/recover/cpu-algebra.ts';
 import type { Dense } from '../src/recover/linear-algebra.ts';
-import { type Recovered, type RecoveryInput, recoveryMethods as rungs } from '../src/recover/method.ts';
+import type { Recovered, RecoveryInput } from '../src/recover/method.ts';
+import { recoveryOn } from '../src/recover/on-backend.ts';
 import { averageLayers, shapeOf, type TiedFfn } from '../src/recover/tied-ffn.ts';
 import { foldedLayer, layerOf, readLayer } from '../src/recover/weights.ts';
 import { createRuntimeGemm } from '../src/runtime/ort/gemm.ts';
@@ -51,7 +51,8 @@ const group = withInputs(opened.search.groups[0]);
 const tapped = { ...opened, search: { ...opened.search, groups: [group] } };
 const live = await LiveModel.create(tapped, sessions, new Job());
 const gemm = createRuntimeGemm(sessions);
-const algebra = createCpuAlgebra({ gemm });
+const backend = createCpuBackend({ gemm });
+const { algebra, methods: rungs } = recoveryOn(backend);
 const choice: MetricChoice = { metric: name === 'digits-vit' ? 'kl' : stage.data.metric };
 const scorer = new Scorer(live, dataset, opened.scoreOutput.name);
 const window = Array.from({ length: last - first + 1 }, (_, i) => first + i);
@@ -76,7 +77,6 @@ async function tap(weights?: Overrides): Promise<{ x: Dense[]; y: Dense[] }[]> {
 }
 
 const pairs = new PairStore();
-const backend = createCpuBackend({ gemm });
 const solve = async (score: Float32Array, size: number) => solveAssignment(score, size);
 await alignPairs(
   { opened: tapped, live, dataset, backend, solve, pairs, job: new Job() },

@@ -4,9 +4,9 @@
  */
 import { describe, expect, test } from 'vitest';
 import { compare } from '../testing/compare.ts';
+import { createCpuAlgebra } from '../testing/cpu-algebra.ts';
 import { naiveLoss, naiveOutput, plantedStack, withEverything } from '../testing/recover-models.ts';
 import { type CalibrationBatch, inMemory } from './calibration.ts';
-import { createCpuAlgebra } from './cpu-algebra.ts';
 import { type RecoveryInput, recoveryMethods } from './method.ts';
 import { outputError, outputPowers } from './statistics.ts';
 import { foldScales, rolesOf, storageOf } from './storage.ts';

@@ -24,7 +24,7 @@ export interface ChosenFit {
   /** Mean residual on the held-out rows by fitting on the others; NaN where none are held out. */
   readonly heldOut: number;
   /** Of the ridge on all rows: of W, and of what is shrunk towards or compared with. */
-  objectiveOf(w: ArrayLike<number>): number;
+  objectiveOf(w: ArrayLike<number>): Promise<number>;
   readonly notes: readonly string[];
 }
 
@@ -50,7 +50,7 @@ export async function chooseFit(
     w,
     lambda,
     heldOut,
-    objectiveOf: (other) => ridgeObjective(all, other, used, prior),
+    objectiveOf: (other) => ridgeObjective(algebra, all, other, used, prior),
     notes: [...new Set(notes)],
   };
 }
@@ -68,7 +68,7 @@ async function chooseLambda(
   for (const lambda of lambdas) {
     const trial = await fitRidge(algebra, fit, lambda, prior);
     noteRaise(notes, lambda, trial);
-    tried.push({ lambda, heldOut: heldOutError(fit, heldOut, trial.w) });
+    tried.push({ lambda, heldOut: await heldOutError(algebra, fit, heldOut, trial.w) });
   }
   return strongest(tried);
 }

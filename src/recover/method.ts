@@ -29,10 +29,10 @@ export interface RecoveryInput {
    */
   readonly storable?: ReadonlySet<OwnRole>;
   readonly signal?: AbortSignal;
-  /** For rungs that take steps: how many of how many, and the held-out objective so far. */
   /** Asked between steps: whether to come to an end with the best so far. */
   readonly isOver?: () => boolean;
-  readonly onStep?: (done: number, total: number, heldOut: number) => void;
+  /** For rungs that take steps: how many of how many, and the held-out objective so far. Awaited. */
+  readonly onStep?: (done: number, total: number, heldOut: number) => void | Promise<void>;
 }
 
 export interface Recovered {

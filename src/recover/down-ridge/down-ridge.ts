@@ -95,8 +95,8 @@ export async function refitDown(
   const { ffn, algebra } = input;
   const mode = biasMode(input, 'bOut');
   const current = ffn.shared.wOut.data;
-  const keep = (notes: readonly string[]): Refitted => {
-    const error = residual(moments.all, current) / moments.all.rows;
+  const keep = async (notes: readonly string[]): Promise<Refitted> => {
+    const error = (await residual(algebra, moments.all, current)) / moments.all.rows;
     const kept = withBias(ffn, moments.all, current, mode);
     return { ffn: kept, before: error, after: error, error, lambda: null, notes };
   };
@@ -104,7 +104,7 @@ export async function refitDown(
   const prior = towards === 'current' ? current : undefined;
   const { w, lambda, heldOut, objectiveOf, notes } = await chooseFit(algebra, moments, lambdas, prior);
   if (moments.heldOut) {
-    const kept = heldOutError(moments.fit, moments.heldOut, current);
+    const kept = await heldOutError(algebra, moments.fit, moments.heldOut, current);
     if (!(heldOut < kept)) {
       return keep([
         ...notes,
@@ -116,9 +116,9 @@ export async function refitDown(
   const wOut = { rows: dFf, cols: dModel, data: Float32Array.from(w) };
   return {
     ffn: withBias({ ...ffn, shared: { ...ffn.shared, wOut } }, moments.all, wOut.data, mode),
-    before: objectiveOf(current),
-    after: objectiveOf(w),
-    error: residual(moments.all, wOut.data) / moments.all.rows,
+    before: await objectiveOf(current),
+    after: await objectiveOf(w),
+    error: (await residual(algebra, moments.all, wOut.data)) / moments.all.rows,
     lambda,
     notes,
   };

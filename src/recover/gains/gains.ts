@@ -58,7 +58,7 @@ export const gains: RecoveryMethod<GainsOptions> = {
     const part = decided ? withoutHeldOut : (moments: Collected) => moments;
     const powers = await outputPowers(data, signal);
     const start = await downMoments(input, powers, 0);
-    const before = residual(start.all, input.ffn.shared.wOut.data) / start.all.rows;
+    const before = (await residual(input.algebra, start.all, input.ffn.shared.wOut.data)) / start.all.rows;
     const notes: string[] = [];
     const [taken, downTaken]: string[][] = [[], []];
     let [best, after] = [input.ffn, before];
@@ -114,7 +114,7 @@ async function fitGains(
     notes.push(...fit.notes);
     const current = ffn.layers[layer].hiddenScale ?? ones;
     const { heldOut } = system;
-    if (heldOut && !(fit.heldOut < residual(heldOut, current) / heldOut.rows)) continue;
+    if (heldOut && !(fit.heldOut < (await residual(algebra, heldOut, current)) / heldOut.rows)) continue;
     fitted.set(layer, floorScales(Float32Array.from(fit.w)));
     chosen[layer] = String(fit.lambda);
   }

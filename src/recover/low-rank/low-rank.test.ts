@@ -5,10 +5,10 @@
 import { describe, expect, test } from 'vitest';
 import { symmetricEigen } from '../../kernels/dense.ts';
 import { compare } from '../../testing/compare.ts';
+import { createCpuAlgebra } from '../../testing/cpu-algebra.ts';
 import { createRandom } from '../../testing/random.ts';
 import { plantedStack, randomDelta } from '../../testing/recover-models.ts';
 import { type CalibrationBatch, inMemory } from '../calibration.ts';
-import { createCpuAlgebra } from '../cpu-algebra.ts';
 import type { Dense } from '../linear-algebra.ts';
 import type { RecoveryInput } from '../method.ts';
 import { outputError, outputPowers } from '../statistics.ts';

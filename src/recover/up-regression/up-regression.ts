@@ -91,8 +91,8 @@ async function refit(input: RecoveryInput, projection: Projection, options: UpRe
   });
   return {
     ffn: changed,
-    before: fit.objectiveOf(current.data),
-    after: fit.objectiveOf(fit.w),
+    before: await fit.objectiveOf(current.data),
+    after: await fit.objectiveOf(fit.w),
     lambda: fit.lambda,
     notes: fit.notes,
   };
