@@ -23,7 +23,7 @@ export type PlaceUse =
   /** Completes “… because ”. */
   | { readonly possible: false; readonly reason: string };
 
-export const OWN_PLACES: readonly OwnPlace[] = ['in', 'gate', 'hidden', 'out'];
+const OWN_PLACES: readonly OwnPlace[] = ['in', 'gate', 'hidden', 'out'];
 
 /** A value of an FFN in its file. */
 export interface Spot {

@@ -30,8 +30,16 @@ export const manifest: Readonly<Record<string, Expected>> = JSON.parse(
   readFileSync(new URL('models.json', root), 'utf8'),
 );
 
+const opened = new Map<string, Promise<OpenedModel>>();
+
+/** A model of the manifest; opened once. */
 export function openNamed(name: string): Promise<OpenedModel> {
-  const paths = manifest[name].files ?? [`${name}.onnx`];
+  const known = opened.get(name) ?? openFiles(manifest[name].files ?? [`${name}.onnx`]);
+  opened.set(name, known);
+  return known;
+}
+
+function openFiles(paths: readonly string[]): Promise<OpenedModel> {
   const files = paths.map((p) => new File([readFileSync(new URL(`models/${p}`, root))], basename(p)));
   return openModels(
     files.filter((f) => f.name.endsWith('.onnx')),
