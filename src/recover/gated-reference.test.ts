@@ -3,11 +3,13 @@
  * aligned by up + gate, refitted on the calibration split and scored as the page scores. The merge and R3 are compared
  * with an independent reference (PyTorch, reference.json); of the loss that permutation leaves, at least a third goes.
  */
+import { openAsBlob } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { solveAssignment } from '../align/assignment.ts';
 import { type Dataset, readBatch } from '../data/dataset.ts';
-import { sortFiles } from '../data/files.ts';
+import { type NamedBlob, sortFiles } from '../data/files.ts';
 import type { FfnGroup } from '../graph/ffn.ts';
 import { createCpuBackend } from '../kernels/cpu/index.ts';
 import type { FfnWeights } from '../merge/method.ts';
@@ -21,7 +23,6 @@ import { Scorer } from '../pipeline/scoring.ts';
 import { createRuntimeGemm } from '../runtime/ort/gemm.ts';
 import { loadNodeFactory } from '../runtime/ort/node.ts';
 import type { PinnedTensor } from '../runtime/session.ts';
-import { namedFile } from '../testing/studio-in-node.ts';
 import { type CalibrationBatch, inMemory } from './calibration.ts';
 import { createCpuAlgebra } from './cpu-algebra.ts';
 import type { Dense, LinearAlgebra } from './linear-algebra.ts';
@@ -44,6 +45,9 @@ let batches: CalibrationBatch[];
 // biome-ignore lint/suspicious/noExplicitAny: reference.json has no schema of its own
 let reference: any;
 let permutations: number[][];
+
+const namedFile = async (path: string) =>
+  Object.assign(await openAsBlob(path), { name: basename(path) }) as NamedBlob;
 
 beforeAll(async () => {
   reference = JSON.parse(await readFile(`${FOLDER}/reference.json`, 'utf8'));
