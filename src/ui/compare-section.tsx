@@ -1,4 +1,4 @@
-/** Step 5. Original against merged, on data that neither the alignment nor the choice has seen. */
+/** Step 6. Original against merged, on data that neither the alignment nor the choice has seen. */
 import { describePlan } from '../store/describe.ts';
 import { formatInteger } from '../store/format.ts';
 import { mergeIsStale } from '../store/merge.ts';
