@@ -99,15 +99,16 @@ function describeScore(score: ScoreChoice): string {
   return `, aligned by ${score.map((term) => TERM_SHORT[term]).join(' + ')}`;
 }
 
-/** `R2, R3 ×2, R6`: each rung once, with how often the set that needed it most has it. */
+/** `R2, R3 ×2, R6, refreshed`: each rung once, with how often the set that needed it most has it. */
 export function describeRecovery(recovery: readonly RecoveryStep[]): string {
   const counts = new Map<string, Map<number, number>>();
-  for (const { rung, set } of recovery) {
+  for (const { rung, set, refreshed } of recovery) {
     const sets = counts.get(rung) ?? new Map<number, number>();
-    counts.set(rung, sets.set(set, (sets.get(set) ?? 0) + 1));
+    counts.set(rung, sets.set(set, (sets.get(set) ?? 0) + (refreshed ? 0 : 1)));
   }
   const times = (sets: Map<number, number>) => Math.max(...sets.values());
-  return [...counts].map(([rung, sets]) => (times(sets) > 1 ? `${rung} ×${times(sets)}` : rung)).join(', ');
+  const names = [...counts].map(([rung, sets]) => (times(sets) > 1 ? `${rung} ×${times(sets)}` : rung));
+  return [...names, ...(recovery.some(({ refreshed }) => refreshed) ? ['refreshed'] : [])].join(', ');
 }
 
 /** `4–7 and 9–10, permuted, averaged, first layer as reference + R2, R3`. */

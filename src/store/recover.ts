@@ -9,7 +9,7 @@
 import { knownEvaluation } from './compare.ts';
 import type { JobOptions, SliceContext } from './context.ts';
 import { ties } from './describe.ts';
-import { formatSeconds, formatWhole } from './format.ts';
+import { formatRounded, formatSeconds } from './format.ts';
 import { isAbort } from './jobs.ts';
 import { factsOfMerge } from './merge.ts';
 import { formatMetric, metricName } from './metrics.ts';
@@ -221,6 +221,6 @@ function endText(run: RecoverRun | null, { stopped, start, end, seconds, origina
   if (start.select === end.select) return `${when}: no rung improved the select split, so nothing was kept.`;
   const back = cameBack(metric, original, run?.merged ?? start, end, 'report');
   const [from, to] = [start.report, end.report].map((value) => formatMetric(metric, value));
-  const share = back !== null && back > 0 ? `, ${formatWhole(back)} % of the loss is back` : '';
+  const share = back !== null && back > 0 ? `, ${formatRounded(back)} of the loss is back` : '';
   return `${when}: ${metricName(metric)} on the report split ${from} → ${to}${share}.`;
 }

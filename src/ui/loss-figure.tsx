@@ -5,7 +5,7 @@ import { formatInteger } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import type { LossCurve } from '../store/types.ts';
 
-const BOX: LossBox = { width: 440, height: 230, left: 46, right: 14, top: 16, bottom: 36 };
+const BOX: LossBox = { width: 440, height: 280, left: 46, right: 14, top: 16, bottom: 36 };
 const NONE: readonly LossCurve[] = [];
 
 export function LossFigure() {
@@ -72,7 +72,7 @@ function Curves({ layout: { series, xTicks, yTicks } }: { layout: LossLayout }) 
         </text>
       ))}
       {series.map(({ path }, index) => (
-        <path key={path} className={index === series.length - 1 ? 'curve curve-now' : 'curve'} d={path} />
+        <path key={index} className={index === series.length - 1 ? 'curve curve-now' : 'curve'} d={path} />
       ))}
       {last && (
         <>

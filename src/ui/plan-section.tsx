@@ -110,7 +110,7 @@ function PlanForms() {
         </button>
       </form>
       <div className="plan-refit">
-        <label className="tick">
+        <label className="check-label">
           <input
             type="checkbox"
             checked={refit}

@@ -1,5 +1,5 @@
 /** What a run of recovery came to: the share of the loss that is back, and each rung with what it gained and cost. */
-import { formatBytes, formatPercent, formatShare } from '../store/format.ts';
+import { formatBytes, formatRounded, formatShare } from '../store/format.ts';
 import { formatMetric, metricName } from '../store/metrics.ts';
 import { useStudio } from '../store/react.ts';
 import { cameBack, undoTarget } from '../store/recovered.ts';
@@ -46,15 +46,20 @@ function Headline({ run }: { run: RecoverRun | null }) {
   }
   const { metric, original, end, stopped, notes } = result;
   const share = cameBack(metric, original, before(run, result), end, 'report');
+  const gained = result.outcomes.some(({ kept }) => kept);
   const why = {
     enough: '',
     time: ' The time was up: a longer run may gain more.',
-    cancelled: ' The run was cancelled; what it had gained by then is kept.',
+    cancelled: gained ? ' The run was cancelled; what it had gained by then is kept.' : ' The run was cancelled.',
   }[stopped];
   return (
     <p className="chosen recover-headline" id="recover-headline">
       <strong>
-        <ShareBack share={share} since={run.merged === null} />
+        {gained ? (
+          <ShareBack share={share} since={run.merged === null} />
+        ) : (
+          'No rung helped: the variant is as it was.'
+        )}
       </strong>{' '}
       {metricName(metric)} {formatMetric(metric, before(run, result).report)} →{' '}
       {formatMetric(metric, end.report)} on the report split, which chose nothing; the original has{' '}
@@ -71,7 +76,7 @@ function ShareBack({ share, since }: { share: number | null; since: boolean }) {
     <>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls; this is a number with its name. */}
       <span role="group" aria-label="Share that is back">
-        <data value={String(share)}>{Math.round(share * 100)} %</data>
+        <data value={String(share)}>{formatRounded(share)}</data>
       </span>{' '}
       of {lost} is back.
     </>
@@ -143,7 +148,7 @@ function SplitCells({ known, split }: SplitCellsProps) {
       <ScoreCell metric={metric} value={original[split]} />
       <ScoreCell metric={metric} value={merged[split]} />
       <ScoreCell metric={metric} value={end[split]} />
-      <td className="number">{share === null ? '–' : formatPercent(share).replace('-', '−')}</td>
+      <td className="number">{share === null ? '–' : formatRounded(share)}</td>
     </>
   );
 }

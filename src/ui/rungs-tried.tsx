@@ -10,7 +10,7 @@ import { RUNG_NAMES } from './words.ts';
 
 export function RungsTried({ run }: { run: RecoverRun | null }) {
   return (
-    <ScrollBox label="Rungs tried" rows={9}>
+    <ScrollBox label="Rungs tried" rows={8}>
       {run && run.outcomes.length > 0 ? (
         <Outcomes run={run} />
       ) : (
@@ -30,8 +30,8 @@ function Outcomes({ run }: { run: RecoverRun }) {
   return (
     <table className="table ranked-table rungs-table" aria-label="Rungs tried">
       <caption className="note">
-        {metricPhrase(run.metric)}. A rung is kept where it improves the select split; the report split is not
-        used to choose. ± is the standard error of the paired difference.
+        {metricPhrase(run.metric)}. Kept where the select split improves. ± is the standard error of the
+        paired difference.
       </caption>
       <thead>
         <tr>
@@ -44,7 +44,7 @@ function Outcomes({ run }: { run: RecoverRun }) {
             Change
           </th>
           <th scope="col" className="number">
-            On report
+            On report <span className="rung-unused">not used to choose</span>
           </th>
           <th scope="col" className="number">
             Bytes added
@@ -105,15 +105,19 @@ function Row({ outcome, metric }: { outcome: RungOutcome; metric: Metric }) {
   );
 }
 
-/** Why it was not kept, by set where the sets differ; what else there is to know of it. */
-function reasons({ sets, kept }: RungOutcome, groups: readonly GroupSummary[]): string {
-  const alike = sets.every((set) => set.kept === kept && set.notes.join() === sets[0].notes.join());
-  if (alike) return (sets[0]?.notes ?? []).join(' ');
-  return sets
-    .filter((set) => set.notes.length > 0 || !set.kept)
-    .map(({ set, notes, kept: here }) => {
-      const what = here ? '' : 'not kept. ';
-      return `Layers ${describeSets([set], groups)}: ${what}${notes.join(' ')}`.trim();
-    })
-    .join(' ');
+/** Where it was kept, where the sets differ; why not; and what else there is to know of it. Each sentence once. */
+function reasons({ sets }: RungOutcome, groups: readonly GroupSummary[]): string {
+  const kept = sets.filter((set) => set.kept);
+  const notes = [...new Set(sets.flatMap((set) => set.notes))];
+  if (kept.length === 0 || kept.length === sets.length) return notes.join(' ');
+  const names = sets.map(({ set }) => describeSets([set], groups));
+  // Refitting tries a set several times.
+  const where =
+    new Set(names).size < names.length
+      ? `${kept.length} of ${sets.length} fits kept.`
+      : `Kept for layers ${describeSets(
+          kept.map(({ set }) => set),
+          groups,
+        )} only.`;
+  return [where, ...notes].join(' ');
 }
