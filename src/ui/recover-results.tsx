@@ -50,7 +50,9 @@ function Headline({ run }: { run: RecoverRun | null }) {
   const why = {
     enough: '',
     time: ' The time was up: a longer run may gain more.',
-    cancelled: gained ? ' The run was cancelled; what it had gained by then is kept.' : ' The run was cancelled.',
+    cancelled: gained
+      ? ' The run was cancelled; what it had gained by then is kept.'
+      : ' The run was cancelled.',
   }[stopped];
   return (
     <p className="chosen recover-headline" id="recover-headline">
