@@ -31,7 +31,7 @@ export interface ChosenFit {
 }
 
 /** Held-out errors up to this factor above the least are as good. */
-const SLACK = 1.1;
+export const SLACK = 1.1;
 
 /**
  * @throws RangeError where there is no λ or one is no number from 0 up, or the moments are not finite

@@ -8,7 +8,7 @@
  * own ones, one is fitted for all, or none. One n × n Cholesky for each λ tried, and one for the final fit.
  */
 import { centredFor } from '../centring.ts';
-import { chooseFit, type LambdaOptions, withoutHeldOut } from '../lambda.ts';
+import { chooseFit, type LambdaOptions, SLACK, withoutHeldOut } from '../lambda.ts';
 
 import type { ChosenOptions, Recovered, RecoveryInput, RecoveryMethod } from '../method.ts';
 import { type CentredMoments, residual } from '../moments.ts';
@@ -86,7 +86,10 @@ export interface Refitted extends Recovered {
   readonly lambda: number | null;
 }
 
-/** The refit from moments. Where the W_out that is there does better on the held-out rows, it is kept. */
+/**
+ * The refit from moments. Where the W_out that is there does clearly better on the held-out rows, it is kept; clearly,
+ * because it may have been fitted on these rows before (refreshed).
+ */
 export async function refitDown(
   input: Pick<RecoveryInput, 'ffn' | 'algebra' | 'storable'>,
   moments: Collected,
@@ -105,10 +108,10 @@ export async function refitDown(
   const { w, lambda, heldOut, objectiveOf, notes } = await chooseFit(algebra, moments, lambdas, prior);
   if (moments.heldOut) {
     const kept = heldOutError(moments.fit, moments.heldOut, current);
-    if (!(heldOut < kept)) {
+    if (!(heldOut < SLACK * kept)) {
       return keep([
         ...notes,
-        `The refitted down-projection did no better on held-out rows (${heldOut.toFixed(4)} against ${kept.toFixed(4)}), so only output biases are fitted.`,
+        `The refitted down-projection did worse on held-out rows (${heldOut.toFixed(4)} against ${kept.toFixed(4)}), so only output biases are fitted.`,
       ]);
     }
   }
