@@ -24,7 +24,7 @@ import { createRuntimeGemm } from '../runtime/ort/gemm.ts';
 import { loadNodeFactory } from '../runtime/ort/node.ts';
 import type { PinnedTensor } from '../runtime/session.ts';
 import { type CalibrationBatch, inMemory } from './calibration.ts';
-import { createCpuAlgebra } from './cpu-algebra.ts';
+import { createCpuAlgebra } from '../testing/cpu-algebra.ts';
 import type { Dense, LinearAlgebra } from './linear-algebra.ts';
 import { recoveryMethods as rungs } from './method.ts';
 import { averageLayers, type LayerFfn, type TiedFfn, withVectors } from './tied-ffn.ts';
