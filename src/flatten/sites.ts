@@ -49,8 +49,8 @@ function makes({ nodes, graph }: Scope, name: string): boolean {
   );
 }
 
-/** Whether a value can be named at a site: it is defined in its scope or around it. */
-export function isVisible({ scope }: ValueOrigin, site: Site): boolean {
+/** Whether a value can be named at a site or in a scope: it is defined in its scope or around it. */
+export function isVisible({ scope }: ValueOrigin, site: Pick<Site, 'scope'>): boolean {
   for (let at: Scope | undefined = site.scope; at; at = at.kind === 'branch' ? at.parent : undefined) {
     if (at.path === scope.path && at.use === scope.use) return true;
   }

@@ -198,14 +198,16 @@ function describe(
   const attentionOutput = attentionOutputOf(downBias.value, region.down, index, constants, linears);
   const channels = new Map([...region.axes].filter(([, axis]) => axis !== -1));
   if (region.down.dataAxis !== -1) channels.set(downBias.value, region.down.dataAxis);
+  const input = up.node.inputs[up.dataInput];
+  if (up.dataAxis !== -1) channels.set(input, up.dataAxis);
   return {
-    label: layerLabel([up.node, region.down.node], weights, up.node.inputs[up.dataInput], index),
+    label: layerLabel([up.node, region.down.node], weights, input, index),
     dModel: region.down.outSize,
     dFf: region.units,
     gated: gateValue !== undefined,
     activation: activationOf(region, constants),
     weights,
-    input: up.node.inputs[up.dataInput],
+    input,
     preActivation: upValue,
     ...(gateValue !== undefined && { gatePreActivation: gateValue }),
     hidden: region.hidden,

@@ -7,7 +7,15 @@
  *
  * Known limits: large tensors inside Constant nodes are copied into a session's protobuf.
  */
-import type { ModelEdits, NewTensor, NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
+import type {
+  ModelEdits,
+  NewNode,
+  NewTensor,
+  NodeEdit,
+  NodeInfo,
+  OnnxModel,
+  TensorInfo,
+} from '../onnx/types.ts';
 import { DataType, rawByteLength } from '../tensor/dtype.ts';
 import { elementCount } from '../tensor/shape.ts';
 import { type BlockPlan, planBlocks } from './blocks.ts';
@@ -25,10 +33,20 @@ export interface LiveInput {
   readonly name: string;
 }
 
+/** A bias that the file does not have, as a graph input: the value's node gives it on under another name. */
+export interface LiveShift {
+  /** Name of the graph input; `liveName(groupId, layer, shiftRole(place))`. */
+  readonly name: string;
+  /** The value that it is added to. */
+  readonly value: string;
+  readonly dims: readonly number[];
+}
+
 /** One block: a model of its own. */
 export interface OpenBlock {
   readonly edits: ModelEdits;
   readonly live: readonly LiveInput[];
+  readonly shifts: readonly LiveShift[];
   /** Graph inputs of the original and values of earlier blocks that it reads. */
   readonly inputs: readonly string[];
   /** Values that later blocks read. */
@@ -47,16 +65,23 @@ export function liveName(groupId: string, layer: number, role: string): string {
   return `layerfold/${groupId}/${layer}/${role}`;
 }
 
+/** The name of a value before its live shift is added. */
+function unshifted(value: string): string {
+  return `layerfold/unshifted/${value}`;
+}
+
 /**
  * Plans the blocks of a model, in the order in which they run.
  * @param groups whose weights become inputs; the graph is cut at the ends of their layers
  * @param taps value names that become outputs
+ * @param shifts biases that are added to values; zeros leave them what they are
  */
 export function planOpenGraph(
   model: OnnxModel,
   search: FfnSearch,
   groups: readonly FfnGroup[],
   taps: readonly string[],
+  shifts: readonly LiveShift[] = [],
 ): OpenBlock[] {
   const { index } = search;
   const live: LiveInput[] = [];
@@ -75,9 +100,10 @@ export function planOpenGraph(
   const gone = orphans(index, renamed);
   const types = elementTypes(index);
   const wanted = new Set(taps);
+  const shifted = new Map(shifts.map((s) => [s.value, s]));
   return planBlocks(index, cutNodes(search, groups)).map((block) => {
     const nodes = new Set([...block.nodes].filter((n) => !gone.nodes.has(n)));
-    return openBlock(model, search, { ...block, nodes }, renamed, live, wanted, types);
+    return openBlock(model, search, { ...block, nodes }, { renamed, live, shifted, taps: wanted, types });
   });
 }
 
@@ -99,16 +125,24 @@ function cutNodes(search: FfnSearch, groups: readonly FfnGroup[]): NodeInfo[] {
   return [...cuts];
 }
 
+/** What holds for all blocks. */
+interface Opening {
+  readonly renamed: ReadonlyMap<NodeInfo, readonly string[]>;
+  readonly live: readonly LiveInput[];
+  /** By value. */
+  readonly shifted: ReadonlyMap<string, LiveShift>;
+  readonly taps: ReadonlySet<string>;
+  readonly types: ReadonlyMap<string, number>;
+}
+
 function openBlock(
   model: OnnxModel,
   { index }: FfnSearch,
   block: BlockPlan,
-  renamed: ReadonlyMap<NodeInfo, readonly string[]>,
-  live: readonly LiveInput[],
-  taps: ReadonlySet<string>,
-  types: ReadonlyMap<string, number>,
+  { renamed, live, shifted, taps, types }: Opening,
 ): OpenBlock {
-  const nodes = new Map<NodeInfo, { inputs: readonly string[] } | 'drop'>();
+  const nodes = new Map<NodeInfo, NodeEdit | 'drop'>();
+  const shifts: LiveShift[] = [];
   const reads = new Set<string>();
   const made = new Set<string>();
   for (const node of model.graph.nodes) {
@@ -117,7 +151,10 @@ function openBlock(
       continue;
     }
     const names = renamed.get(node);
-    if (names) nodes.set(node, { inputs: names });
+    const mine = node.outputs.map((name) => shifted.get(name)).filter((s) => s !== undefined);
+    shifts.push(...mine);
+    if (names || mine.length > 0)
+      nodes.set(node, { ...(names && { inputs: names }), ...(mine.length > 0 && withShifts(node, mine)) });
     for (const name of names ?? node.inputs) reads.add(name);
     for (const name of index.capturesOf(node)) reads.add(name);
     for (const name of node.outputs) made.add(name);
@@ -152,6 +189,7 @@ function openBlock(
           elemType: source.tensor.dataType,
           dims: source.dims,
         })),
+        ...shifts.map(({ name, dims }) => ({ name, elemType: DataType.float, dims })),
       ],
       addOutputs: [...outputs]
         .filter((name) => !index.outputs.has(name))
@@ -160,10 +198,27 @@ function openBlock(
       dropOutputs: new Set(model.graph.outputs.map((v) => v.name).filter((name) => !made.has(name))),
     },
     live: mine,
+    shifts,
     inputs: block.inputs,
     crossing: block.crossing,
     outputs: [...outputs],
     externals,
+  };
+}
+
+/** The node gives its values under other names to the Adds behind it. */
+function withShifts(node: NodeInfo, shifts: readonly LiveShift[]): NodeEdit {
+  const values = new Set(shifts.map((s) => s.value));
+  return {
+    outputs: node.outputs.map((name) => (values.has(name) ? unshifted(name) : name)),
+    after: shifts.map(
+      ({ name, value }): NewNode => ({
+        opType: 'Add',
+        name,
+        inputs: [unshifted(value), name],
+        outputs: [value],
+      }),
+    ),
   };
 }
 

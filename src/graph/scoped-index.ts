@@ -34,6 +34,8 @@ export interface ScopedIndex {
   resolve(graph: GraphInfo, name: string): Definition | undefined;
   /** The graph that a node stands in; undefined for nodes of functions. */
   graphOf(node: NodeInfo): GraphInfo | undefined;
+  /** Whether a value of any of the graphs has a name. */
+  isTaken(name: string): boolean;
 }
 
 /** Indexes all graphs of a model. */
@@ -41,6 +43,7 @@ export function indexScopes(model: OnnxModel): ScopedIndex {
   const definitions = new Map<GraphInfo, Map<string, Draft>>();
   const around = new Map<GraphInfo, GraphInfo>();
   const graphOf = new Map<NodeInfo, GraphInfo>();
+  const names = new Set<string>();
   const resolve = (graph: GraphInfo, name: string): Draft | undefined => {
     for (let at: GraphInfo | undefined = graph; at; at = around.get(at)) {
       const found = definitions.get(at)?.get(name);
@@ -51,8 +54,10 @@ export function indexScopes(model: OnnxModel): ScopedIndex {
   const define = (graph: GraphInfo): void => {
     const mine = new Map<string, Draft>();
     definitions.set(graph, mine);
-    const add = (name: string, more: Pick<Definition, 'tensor' | 'producer'>) =>
+    const add = (name: string, more: Pick<Definition, 'tensor' | 'producer'>) => {
+      names.add(name);
       mine.set(name, { graph, name, uses: [], isOutput: false, ...mine.get(name), ...more });
+    };
     for (const { name } of graph.inputs) add(name, {});
     for (const tensor of graph.initializers) add(tensor.name, { tensor });
     for (const node of graph.nodes) {
@@ -77,5 +82,5 @@ export function indexScopes(model: OnnxModel): ScopedIndex {
       if (given) given.isOutput = true;
     }
   }
-  return { resolve, graphOf: (node) => graphOf.get(node) };
+  return { resolve, graphOf: (node) => graphOf.get(node), isTaken: (name) => names.has(name) };
 }

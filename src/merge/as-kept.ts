@@ -53,7 +53,7 @@ export async function asKept(
       kept.set(role, again);
       pairs.push([data, again]);
       labels.add(labelOf(packing.scheme));
-    } else kept.set(role, packing ? data : rounded(data, stored));
+    } else kept.set(role, packing ? data : roundedTo(stored.tensor.dataType, data));
   }
   if (pairs.length === 0) return { values: kept };
   return { values: kept, requantized: { ...requantizationError(pairs), scheme: [...labels].join('; ') } };
@@ -80,8 +80,9 @@ async function requantized(
   return again;
 }
 
-function rounded(data: Float32Array, { tensor }: StoredTensor): Float32Array {
-  if (tensor.dataType === DataType.float16) return data.map((v) => fromHalf(toHalf(v)));
-  if (tensor.dataType === DataType.bfloat16) return data.map((v) => fromBfloat16(toBfloat16(v)));
+/** Values as an element type of a file keeps them: rounded to nearest, ties to even. */
+export function roundedTo(dataType: number, data: Float32Array): Float32Array {
+  if (dataType === DataType.float16) return data.map((v) => fromHalf(toHalf(v)));
+  if (dataType === DataType.bfloat16) return data.map((v) => fromBfloat16(toBfloat16(v)));
   return data;
 }

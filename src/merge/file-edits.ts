@@ -1,13 +1,22 @@
 /**
- * Edits of one file: inputs that nodes read instead, tensors with new contents, and what then leaves with its last
- * reader, in all graphs of the file.
+ * Edits of one file: inputs that nodes read instead, tensors with new contents, nodes that change a value behind the
+ * one that makes it, and what then leaves with its last reader, in all graphs of the file.
  *
  * Why: a tensor may be read by branches, or by nodes that are not edited (an exporter deduplicates equal tensors), so
  * it leaves the file only when its last consumer is gone (design.md, “Weights are wherever exporters put them”).
  */
 import { isConstantNode } from '../graph/orphans.ts';
 import { type Definition, indexScopes, type ScopedIndex } from '../graph/scoped-index.ts';
-import type { GraphInfo, ModelEdits, NewTensor, NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
+import type {
+  GraphInfo,
+  ModelEdits,
+  NewNode,
+  NewTensor,
+  NodeEdit,
+  NodeInfo,
+  OnnxModel,
+  TensorInfo,
+} from '../onnx/types.ts';
 
 const indices = new WeakMap<OnnxModel, ScopedIndex>();
 
@@ -47,6 +56,9 @@ export class FileEdits {
   private readonly renamed = new Map<NodeInfo, string[]>();
   private readonly tensors = new Map<TensorInfo, NewTensor>();
   private readonly added = new Map<string, NewTensor>();
+  private readonly changed = new Map<NodeInfo, { outputs: string[]; after: NewNode[] }>();
+  /** Names that were given out. */
+  private readonly given = new Set<string>();
 
   constructor(model: OnnxModel) {
     this.model = model;
@@ -64,12 +76,36 @@ export class FileEdits {
     this.tensors.set(tensor, by);
   }
 
+  /** A name that nothing in the file has, like the one wanted; it is taken from then on. */
+  fresh(wanted: string): string {
+    let name = wanted;
+    for (let k = 2; this.given.has(name) || this.index.isTaken(name); k++) name = `${wanted}.${k}`;
+    this.given.add(name);
+    return name;
+  }
+
   /** Adds an initializer under a name like the one wanted. @returns its name */
   add(wanted: string, tensor: Omit<NewTensor, 'name'>): string {
-    let name = wanted;
-    for (let k = 2; this.added.has(name) || this.isTaken(name); k++) name = `${wanted}.${k}`;
+    const name = this.fresh(wanted);
     this.added.set(name, { ...tensor, name });
     return name;
+  }
+
+  /** Whether a node gives one of its outputs under another name already. */
+  isChanged(node: NodeInfo, output: number): boolean {
+    const names = this.changed.get(node)?.outputs;
+    return names !== undefined && names[output] !== node.outputs[output];
+  }
+
+  /**
+   * Gives an output of a node another name, and puts nodes behind it that make a value of the old name from it: all
+   * that read it, graph outputs included, get that.
+   */
+  change(node: NodeInfo, output: number, raw: string, after: readonly NewNode[]): void {
+    const known = this.changed.get(node) ?? { outputs: [...node.outputs], after: [] };
+    known.outputs[output] = raw;
+    known.after.push(...after);
+    this.changed.set(node, known);
   }
 
   /** The definition of a value where a node stands. */
@@ -106,8 +142,9 @@ export class FileEdits {
    */
   finish(removable: (node: NodeInfo) => boolean = passesOn): ModelEdits {
     const gone = this.orphans(removable);
-    const nodes = new Map<NodeInfo, { inputs: readonly string[] } | 'drop'>();
+    const nodes = new Map<NodeInfo, NodeEdit | 'drop'>();
     for (const [node, inputs] of this.renamed) nodes.set(node, { inputs });
+    for (const [node, made] of this.changed) nodes.set(node, { ...(nodes.get(node) as NodeEdit), ...made });
     for (const node of gone.nodes) nodes.set(node, 'drop');
     const tensors = new Map<TensorInfo, NewTensor | 'drop'>(this.tensors);
     for (const tensor of gone.tensors) tensors.set(tensor, 'drop');
@@ -127,10 +164,6 @@ export class FileEdits {
         graph.initializers.filter((t) => gone.tensors.has(t) && inputs.has(t.name)).map((t) => t.name),
       ),
     };
-  }
-
-  private isTaken(name: string): boolean {
-    return this.index.resolve(this.model.graph, name) !== undefined;
   }
 
   private orphans(removable: (node: NodeInfo) => boolean) {

@@ -25,7 +25,7 @@ export interface LowRankDelta {
 }
 
 export interface OwnLayer {
-  /** Weights of roles that are not tied, in the shape that the nodes see. */
+  /** Weights of roles that are not tied, in the shape that the nodes see; of each role all layers of the set have one. */
   readonly weights?: ReadonlyMap<WeightRole, Float32Array>;
   readonly changes?: ReadonlyMap<OwnPlace, ValueChange>;
 }

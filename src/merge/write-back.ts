@@ -7,19 +7,23 @@
  *
  * Known limits: weights that are constants inside a function cannot be tied (the function is shared by its calls).
  */
-import { isVisible, type Site, siteOf } from '../flatten/sites.ts';
-import type { FlatModel, Part, StoredTensor } from '../flatten/types.ts';
+import { isVisible, type Site } from '../flatten/sites.ts';
+import type { Part, StoredTensor } from '../flatten/types.ts';
 import type { Ffn, FfnGroup } from '../graph/ffn.ts';
 import { type FfnWeight, type WeightRole, weightShape } from '../graph/weights.ts';
-import type { ModelEdits, NodeInfo, TensorInfo } from '../onnx/types.ts';
+import type { ModelEdits, TensorInfo } from '../onnx/types.ts';
 import { isFloatType } from '../tensor/dtype.ts';
 import { transpose } from '../tensor/matrix.ts';
 import { elementCount } from '../tensor/shape.ts';
 import { codesOf } from './as-kept.ts';
 import { FileEdits, SiteSet } from './file-edits.ts';
 import type { OwnLayer } from './own.ts';
+import { writeChanges } from './own-nodes.ts';
+import { floatTypeAt, type Placed, partOf, placeOf } from './placed.ts';
 import { encodeFloats, withData } from './stored-values.ts';
 import type { View } from './views.ts';
+
+export { untieable } from './placed.ts';
 
 /** One merged FFN: the layers that share it. */
 export interface TiedFfn {
@@ -41,90 +45,99 @@ export interface WriteBack {
   readonly parametersSaved: number;
 }
 
-/** A weight of one layer in one view, and where its file says what is read. */
-interface Placed {
-  readonly view: View;
-  readonly weight: FfnWeight;
-  /** The flat value that the site reads. */
-  readonly value: string;
-  readonly site: Site;
-  /** Whether the site reads the weight transposed against what its FFN reads. */
-  readonly flipped: boolean;
-}
-
 /**
  * Plans the edits that tie each FFN of `tied`, in all views.
  * Without `values` the tensors keep their contents, which is enough to compute sizes.
- * @throws RangeError where a weight is a constant inside a function
+ * What layers have of their own is not tied: weights stay each layer's, in its tensor where no other reads it, and
+ * changes of values become new nodes.
+ * @throws RangeError where a weight is a constant inside a function, or a file cannot take what a layer has of its own
  */
 export function tieFfns(views: readonly View[], tied: readonly TiedFfn[]): WriteBack {
   const files = new Map<Part, FileEdits>();
-  const editsOf = (part: Part) => {
+  const editsOf: EditsOf = (part) => {
     const known = files.get(part) ?? new FileEdits(part.model);
     files.set(part, known);
     return known;
   };
   for (const set of tied) {
+    checkOwn(set);
     for (const anchor of set.group.ffns[set.layers[0]].weights) {
-      const places = views.map((view) => placesOf(view, set, anchor.role)).filter((p) => p.length > 1);
-      for (const part of new Set(places.map(([first]) => partOf(first)))) {
-        const mine = places.filter(([first]) => partOf(first) === part);
-        const value = set.values?.get(anchor.role);
-        tieWeight(
-          editsOf(part),
-          mine,
-          anchor,
-          value,
-          `layerfold.${set.group.id}.${set.layers[0]}-${set.layers.at(-1)}.${anchor.role}`,
-        );
+      if (set.own?.some((o) => o.weights?.has(anchor.role))) {
+        writeOwnWeights(editsOf, views, set, anchor.role);
+        continue;
       }
+      const name = `layerfold.${set.group.id}.${set.layers[0]}-${set.layers.at(-1)}.${anchor.role}`;
+      const places = views.map((view) => placesOf(view, set, anchor.role)).filter((p) => p.length > 1);
+      tieInFiles(editsOf, places, anchor, set.values?.get(anchor.role), name);
     }
+    set.own?.forEach(({ changes }, i) => {
+      const layer = set.layers[i];
+      const name = `layerfold.${set.group.id}.${layer}`;
+      if (changes) writeChanges(editsOf, views, set.group.ffns[layer], changes, name);
+    });
   }
   const edited = new Map([...files].map(([part, edits]) => [part, edits.finish()]));
   return { files: edited, parametersSaved: parametersRemoved(edited, views) };
 }
 
-const partOf = ({ site }: Placed): Part => site.scope.use.part;
+type EditsOf = (part: Part) => FileEdits;
+
+/** @throws RangeError where layers and what they have of their own do not fit together */
+function checkOwn({ group, layers, own }: TiedFfn): void {
+  if (!own) return;
+  if (own.length !== layers.length) {
+    throw new RangeError(
+      `${layers.length} layers were given ${own.length} entries of what each has of its own.`,
+    );
+  }
+  const roles = new Set(own.flatMap((o) => [...(o.weights?.keys() ?? [])]));
+  for (const role of roles) {
+    if (!group.ffns[layers[0]].weights.some((w) => w.role === role)) {
+      throw new RangeError(`A layer was given a weight “${role}” of its own, which its FFN does not have.`);
+    }
+    const without = own.findIndex((o) => !o.weights?.has(role));
+    if (without >= 0) {
+      throw new RangeError(
+        `The weight “${role}” is not tied, but layer ${layers[without] + 1} was given none of its own.`,
+      );
+    }
+  }
+}
+
+/** Each layer's own values of a role that is not tied: in place where no other layer reads the tensor. */
+function writeOwnWeights(editsOf: EditsOf, views: readonly View[], set: TiedFfn, role: WeightRole): void {
+  set.layers.forEach((layer, i) => {
+    const places = views.map((view) => placesOf(view, { ...set, layers: [layer] }, role));
+    const weight = set.group.ffns[layer].weights.find((w) => w.role === role)!;
+    const value = set.own![i].weights!.get(role)!;
+    const name = `layerfold.${set.group.id}.${layer}.${role}`;
+    tieInFiles(
+      editsOf,
+      places.filter((p) => p.length > 0),
+      weight,
+      value,
+      name,
+    );
+  });
+}
+
+function tieInFiles(
+  editsOf: EditsOf,
+  places: readonly (readonly Placed[])[],
+  primary: FfnWeight,
+  value: Float32Array | undefined,
+  name: string,
+): void {
+  for (const part of new Set(places.map(([first]) => partOf(first)))) {
+    const mine = places.filter(([first]) => partOf(first) === part);
+    tieWeight(editsOf(part), mine, primary, value, name);
+  }
+}
 
 /** The weight of a role in each layer of a set, as one view has it. */
 function placesOf(view: View, { group, layers }: TiedFfn, role: WeightRole): Placed[] {
   const twins = layers.map((l) => view.twinOf(group.ffns[l])).filter((f): f is Ffn => f !== undefined);
   return twins.map((ffn) => placeOf(view, ffn.weights.find((w) => w.role === role)!));
-}
-
-/** The nearest input, towards where the weight is stored, that a file can give another value. */
-function placeOf(view: View, weight: FfnWeight): Placed {
-  const { flat, search } = view;
-  let { node, input }: { node: NodeInfo; input: number } = weight;
-  let flipped = false;
-  for (;;) {
-    const value = node.inputs[input];
-    const site = siteOf(flat, node, input);
-    if (site) return { view, weight, value, site, flipped };
-    const producer = search.index.producers.get(value);
-    if (!producer || producer.inputs.length === 0) throw new RangeError(insideFunction(flat, weight));
-    if (producer.opType === 'Transpose') flipped = !flipped;
-    node = producer;
-    input = 0;
-  }
-}
-
-function insideFunction(flat: FlatModel, weight: FfnWeight): string {
-  const name = flat.originOfNode(weight.node)?.scope.holder?.opType ?? weight.node.opType;
-  return `The weights of the FFN in the function “${name}” are constants inside it, which cannot be shared between layers; inline it with onnx.inliner.inline_local_functions and drop the result instead.`;
-}
-
-/** Why an FFN's weights cannot be shared in its file, in a sentence; undefined where they can. */
-export function untieable(view: View, ffn: Ffn): string | undefined {
-  for (const weight of ffn.weights) {
-    try {
-      placeOf(view, weight);
-    } catch (error) {
-      if (error instanceof RangeError) return error.message;
-      throw error;
-    }
-  }
-  return undefined;
 }
 
 /** Ties one weight of a set in one file: in each view, all layers read what the first reads. */
@@ -210,10 +223,7 @@ function giveOwnCopy(
       `The weight “${tensor.name}” is shared with layers outside of the set, which cannot be undone for MatMulNBits; pick all layers that share it, or drop the model before quantization.`,
     );
   }
-  const { scheme } = packing ?? {};
-  const kept = scheme?.kind === 'linear' ? (scheme.outputType ?? scheme.scaleType) : tensor.dataType;
-  // A Cast between the tensor and the site is passed over.
-  const dataType = edits.castTo(first.site.node, first.site.node.inputs[first.site.input]) ?? kept;
+  const dataType = floatTypeAt(edits, first);
   const contents = value ? asSeen(first, primary, value) : new Float32Array(elementCount(dims));
   const own = edits.add(name, {
     dataType,

@@ -36,6 +36,8 @@ interface MessagePlan {
 /** The edits of a file, collected message by message. */
 export class Composition {
   private readonly plans = new Map<Frame, MessagePlan>();
+  /** Fields that stand right behind a message. */
+  private readonly behind = new Map<Frame, Chunk[]>();
 
   /** @param always a message that is written anew even where nothing in it changes. */
   constructor(
@@ -58,6 +60,12 @@ export class Composition {
   /** Adds fields at the end of the payload of `frame`. */
   append(frame: Frame, chunks: readonly Chunk[]): void {
     this.planOf(frame).appended.push(...chunks);
+  }
+
+  /** Adds fields right behind a message, in the one that it stands in. */
+  insertBehind(frame: Frame, chunks: readonly Chunk[]): void {
+    this.planOf(frame);
+    this.behind.set(frame, [...(this.behind.get(frame) ?? []), ...chunks]);
   }
 
   /** The plan of a message; the messages around it are then written anew, too. */
@@ -100,8 +108,9 @@ export class Composition {
       at = end;
       const added =
         'label' in content ? this.message(content) : { pieces: content, size: byteCount(content) };
-      for (const piece of added.pieces) pieces.push(piece);
-      size += added.size;
+      const behind = ('label' in content && this.behind.get(content)) || [];
+      for (const piece of [...added.pieces, ...behind]) pieces.push(piece);
+      size += added.size + byteCount(behind);
     }
     keep(frame.end);
     for (const chunk of plan.appended) pieces.push(chunk);

@@ -1,5 +1,5 @@
 /**
- * Encodes the few messages that an edit writes anew: fields of tensors, whole tensors, and value descriptions.
+ * Encodes the few messages that an edit writes anew: fields of tensors, whole tensors, nodes, and value descriptions.
  *
  * Format: https://protobuf.dev/programming-guides/encoding/ and onnx.proto3. Repeated integers are written unpacked,
  * as onnx's own (proto2) definition does, so that every reader takes them.
@@ -8,7 +8,7 @@
 import { bitsPerElement, rawByteLength } from '../tensor/dtype.ts';
 import { elementCount, formatShape } from '../tensor/shape.ts';
 import { TensorField } from './parse-tensor.ts';
-import type { NewTensor, NewValueInfo } from './types.ts';
+import type { NewNode, NewTensor, NewValueInfo } from './types.ts';
 import { OnnxError } from './types.ts';
 import { Wire } from './wire.ts';
 
@@ -100,6 +100,37 @@ export function valueField(field: number, value: NewValueInfo): Uint8Array<Array
 function dimField(dim: number | string | null): Uint8Array<ArrayBuffer> {
   if (dim === null) return messageField(1, []);
   return messageField(1, [typeof dim === 'number' ? varintField(1, dim) : textField(2, dim)]);
+}
+
+/** A NodeProto as field 1 of a graph: input 1, output 2, name 3, op_type 4, attribute 5, domain 7. */
+export function nodeField(node: NewNode): Uint8Array<ArrayBuffer> {
+  const { opType, domain = '', name, inputs, outputs, attributes } = node;
+  return messageField(1, [
+    ...inputs.map((v) => textField(1, v)),
+    ...outputs.map((v) => textField(2, v)),
+    ...(name === '' ? [] : [textField(3, name)]),
+    textField(4, opType),
+    ...[...(attributes ?? [])].map(([key, value]) => attributeField(key, value)),
+    ...(domain === '' ? [] : [textField(7, domain)]),
+  ]);
+}
+
+/** An AttributeProto as field 5 of a node: name 1, i 3, ints 8, type 20 (2 an int, 7 ints). */
+function attributeField(name: string, value: { readonly i: number } | { readonly ints: readonly number[] }) {
+  const int = (field: number, v: number) => join([varint(field * 8 + Wire.varint), int64(v)]);
+  const values = 'ints' in value ? value.ints.map((v) => int(8, v)) : [int(3, value.i)];
+  return messageField(5, [textField(1, name), ...values, varintField(20, 'ints' in value ? 7 : 2)]);
+}
+
+/** An int64 as protobuf writes it: a negative one as the number 2^64 above it. */
+function int64(value: number): Uint8Array<ArrayBuffer> {
+  if (value >= 0) return varint(value);
+  const bytes: number[] = [];
+  for (let rest = BigInt.asUintN(64, BigInt(value)); ; rest >>= 7n) {
+    const isLast = rest < 0x80n;
+    bytes.push(Number(rest & 0x7fn) | (isLast ? 0 : 0x80));
+    if (isLast) return Uint8Array.from(bytes);
+  }
 }
 
 /**

@@ -29,6 +29,8 @@ export interface NodeLayout {
   readonly frame: Frame;
   /** One entry an input, in order. */
   readonly inputs: readonly FieldSpan[];
+  /** One entry an output, in order. */
+  readonly outputs: readonly FieldSpan[];
 }
 
 export interface Layout {

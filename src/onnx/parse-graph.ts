@@ -86,6 +86,7 @@ export function* parseNode(
   const outputs: string[] = [];
   let attributes: Map<string, AttributeInfo> | undefined;
   const inputSpans: FieldSpan[] = [];
+  const outputSpans: FieldSpan[] = [];
   while (c.pos < frame.end) {
     if (c.need(HEADER)) yield;
     c.header(frame);
@@ -102,8 +103,10 @@ export function* parseNode(
       if (field === 1) {
         inputs.push(text);
         inputSpans.push({ field, start, body, end: c.pos });
-      } else if (field === 2) outputs.push(text);
-      else if (field === 3) name = text;
+      } else if (field === 2) {
+        outputs.push(text);
+        outputSpans.push({ field, start, body, end: c.pos });
+      } else if (field === 3) name = text;
       else if (field === 4) opType = text;
       else if (field === 7) domain = normalDomain(text);
       else overload = text;
@@ -121,7 +124,7 @@ export function* parseNode(
     field: fieldRange(frame),
     body: bodyRange(frame),
   };
-  layout.nodes.set(node, { frame, inputs: inputSpans });
+  layout.nodes.set(node, { frame, inputs: inputSpans, outputs: outputSpans });
   return node;
 }
 

@@ -14,7 +14,15 @@ import type {
 import { buildModel, external, float, graph, input, node, tensor, wire } from '../testing/onnx-builder.ts';
 import { openOnnx } from './reader.ts';
 import { tensorBytes } from './tensors.ts';
-import type { AttributeInfo, GraphInfo, ModelEdits, NewTensor, OnnxModel, TensorInfo } from './types.ts';
+import type {
+  AttributeInfo,
+  GraphInfo,
+  ModelEdits,
+  NewTensor,
+  NodeEdit,
+  OnnxModel,
+  TensorInfo,
+} from './types.ts';
 import { composeOnnx } from './writer.ts';
 
 const TYPES = { float: 1, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10, double: 11 } as const;
@@ -226,7 +234,7 @@ async function expectValues(model: OnnxModel, spec: ModelSpec): Promise<void> {
 /** The same edits twice: for the writer, and on the specification. Even dice leave things alone. */
 function randomEdits(model: OnnxModel, spec: ModelSpec, dice: number[], fresh: TensorSpec) {
   const tensors = new Map<TensorInfo, NewTensor | 'drop'>();
-  const nodes = new Map<GraphInfo['nodes'][number], { inputs: string[] } | 'drop'>();
+  const nodes = new Map<GraphInfo['nodes'][number], NodeEdit | 'drop'>();
   const roll = (i: number) => dice[i % dice.length];
   const count = elements(fresh.dims);
   const kind = fresh.type as keyof typeof TYPES;
@@ -259,8 +267,18 @@ function randomEdits(model: OnnxModel, spec: ModelSpec, dice: number[], fresh: T
         return [];
       }
       const inputs = old.inputs.map((n, k) => (k % 2 === 0 ? `${n} renamed` : n));
-      nodes.set(info, { inputs });
-      return [{ ...old, inputs }];
+      // Names longer than any of the model's.
+      const outputs = old.outputs.map((n, k) => (k % 2 === 0 ? `output ${k} of node ${i}` : n));
+      const added = roll(i) % 2 === 0 ? [] : [`added behind ${i}`, `and behind ${i}`];
+      const inner = added.map((v) => ({ opType: 'Cast', name: v, inputs: inputs.slice(0, 1), outputs: [v] }));
+      const attributes = new Map([['to', { i: -i }]]);
+      nodes.set(info, { inputs, outputs, after: inner.map((n) => ({ ...n, domain: 'own', attributes })) });
+      return [
+        { ...old, inputs, outputs },
+        ...inner.map((n) =>
+          node('Cast', n.inputs, n.outputs, { to: BigInt(-i) }, { name: n.name, domain: 'own' }),
+        ),
+      ];
     }),
     inputs: spec.inputs?.filter((v, i) => {
       if (roll(i + 5) % 2 === 0) return true;

@@ -9,7 +9,7 @@
  */
 import { DataType } from '../tensor/dtype.ts';
 import { fromBfloat16, fromHalf, toFiniteHalf } from '../tensor/half.ts';
-import { bytesHeader, join, messageField, textField, varint, varintField } from './encode.ts';
+import { bytesHeader, join, messageField, nodeField, textField, varint, varintField } from './encode.ts';
 import { TensorField } from './parse-tensor.ts';
 import { OnnxError } from './types.ts';
 import { Wire } from './wire.ts';
@@ -261,12 +261,7 @@ export function newNode(
   outputs: readonly string[],
   name = '',
 ): Uint8Array {
-  return messageField(1, [
-    ...inputs.map((v) => textField(1, v)),
-    ...outputs.map((v) => textField(2, v)),
-    ...(name === '' ? [] : [textField(3, name)]),
-    textField(4, opType),
-  ]);
+  return nodeField({ opType, inputs, outputs, name });
 }
 
 /** OperatorSetIdProto as field 8 of a model. */

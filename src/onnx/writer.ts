@@ -4,8 +4,7 @@
  * Why: a merged model of gigabytes must be written without holding it, and whatever Layerfold does not understand
  * must come out as it went in. With no edits the result is byte for byte the input.
  *
- * Known limits: names are not checked against one another beyond added initializers and inputs (the graph index
- * does that); protobuf readers refuse files of 2 GiB and more, so a caller that grows a model keeps weights outside.
+ * Known limits: only names of what is added are checked against one another (the graph index checks the rest); protobuf readers refuse files of 2 GiB and more, so a caller that grows a model keeps weights outside.
  */
 
 import { Composition } from './compose.ts';
@@ -16,6 +15,7 @@ import {
   checkTensor,
   dataFields,
   dimsFields,
+  nodeField,
   tensorBody,
   textField,
   valueField,
@@ -23,11 +23,13 @@ import {
 } from './encode.ts';
 import type { FieldSpan, Layout, NodeLayout, TensorLayout } from './layout.ts';
 import { layoutOf } from './layout.ts';
+import { checkNewNames } from './new-names.ts';
 import { isDataField, TensorField } from './parse-tensor.ts';
 import type {
   ComposedFile,
   ModelEdits,
   NewTensor,
+  NodeEdit,
   NodeInfo,
   OnnxModel,
   TensorInfo,
@@ -41,10 +43,11 @@ const GraphField = { initializer: 5, input: 11, output: 12 } as const;
 
 /**
  * Composes the edited file from ranges of the original and new bytes; nothing is read until the result is.
- * A dropped node takes edits of the tensors in it along. Nodes and tensors of nested graphs can be edited as well;
- * additions, `dropInputs` and `dropOutputs` are for the model's graph.
+ * A dropped node takes edits of the tensors in it along. Nodes and tensors of nested graphs can be edited as well, and
+ * given nodes behind them; other additions, `dropInputs` and `dropOutputs` are for the model's graph.
  * @throws OnnxError `bad-reference` where an edit names something that is not in this model (or drops the tensor of
- *   an attribute), `bad-shape` and `bad-data` where new contents do not fit together.
+ *   an attribute), or gives a node of a function other outputs or nodes behind it; `bad-shape` and `bad-data` where new
+ *   contents do not fit together, or a new value has a name that another one has.
  */
 export function composeOnnx(model: OnnxModel, edits: ModelEdits): ComposedFile {
   const layout = layoutOf(model);
@@ -56,11 +59,12 @@ export function composeOnnx(model: OnnxModel, edits: ModelEdits): ComposedFile {
     const known = layout.nodes.get(node);
     if (!known) throw stranger('node', node.name || node.opType);
     if (edit === 'drop') out.drop(known.frame);
-    else if (edit.inputs) renameInputs(out, node, known, edit.inputs);
+    else editNode(out, node, known, edit);
   }
   dropValues(out, graph, 'graph input', model.graph.inputs, edits.dropInputs);
   dropValues(out, graph, 'graph output', model.graph.outputs, edits.dropOutputs);
   checkAdditions(model, edits);
+  checkNewNames(model, edits);
   for (const tensor of edits.addInitializers ?? []) {
     checkTensor(tensor);
     const body = tensorBody(tensor);
@@ -124,18 +128,24 @@ function replaceTensor(out: Composition, tensor: TensorInfo, known: TensorLayout
   }
 }
 
-function renameInputs(out: Composition, node: NodeInfo, known: NodeLayout, inputs: readonly string[]): void {
-  if (inputs.length !== node.inputs.length) {
-    throw new OnnxError(
-      'bad-data',
-      `The node "${node.name || node.opType}" has ${node.inputs.length} inputs and cannot be given ${inputs.length}.`,
-      node.field.start,
-    );
-  }
-  inputs.forEach((name, i) => {
-    const { start, end } = known.inputs[i];
-    if (name !== node.inputs[i]) out.replace(known.frame, start, end, [textField(1, name)]);
-  });
+function editNode(out: Composition, node: NodeInfo, known: NodeLayout, edit: NodeEdit): void {
+  const rename = (kind: 'inputs' | 'outputs', field: number) => {
+    const names = edit[kind];
+    if (names && names.length !== node[kind].length) {
+      throw new OnnxError(
+        'bad-data',
+        `The node "${node.name || node.opType}" has ${node[kind].length} ${kind} and cannot be given ${names.length}.`,
+        node.field.start,
+      );
+    }
+    names?.forEach((name, i) => {
+      const { start, end } = known[kind][i];
+      if (name !== node[kind][i]) out.replace(known.frame, start, end, [textField(field, name)]);
+    });
+  };
+  rename('inputs', 1);
+  rename('outputs', 2);
+  if (edit.after?.length) out.insertBehind(known.frame, edit.after.map(nodeField));
 }
 
 function dropValues(

@@ -9,13 +9,14 @@ import type { StoredType } from '../checkpoint/dtypes.ts';
 import { LOADING_NOTE_NAME, loadingNote } from '../checkpoint/loading-note.ts';
 import { type MatchableWeight, matchTensors } from '../checkpoint/match.ts';
 import { openSafetensors } from '../checkpoint/reader.ts';
-import { tieEdits } from '../checkpoint/tie.ts';
+import { type TiedWeights, tieEdits } from '../checkpoint/tie.ts';
 import { CheckpointError } from '../checkpoint/types.ts';
 import { composeSafetensors } from '../checkpoint/writer.ts';
 import { DataError } from '../data/errors.ts';
 import type { NamedBlob } from '../data/files.ts';
 import type { FfnGroup, FfnWeight, WeightRole } from '../graph/ffn.ts';
 import { weightShape } from '../graph/weights.ts';
+import type { TiedFfn } from '../merge/write-back.ts';
 import { DataType } from '../tensor/dtype.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
@@ -57,24 +58,20 @@ export async function mergedCheckpoint(
       'Layers that are left out cannot be written to a checkpoint: only merges can. Merge by permutation, average or copy, or download ONNX.',
     );
   }
-  const checkpoint = await openSafetensors(files);
   const tied = variant?.tied ?? [];
+  if (tied.some(({ own = [] }) => own.some(({ changes }) => (changes?.size ?? 0) > 0))) {
+    throw new DataError(
+      'Recovery gave layers scales, deltas or biases of their own, which a checkpoint of this architecture has no place for. Download ONNX, or recover without R2, R4 and R5.',
+    );
+  }
+  const checkpoint = await openSafetensors(files);
   const groups = [...new Set(tied.map((t) => t.group))];
   const weights = groups.flatMap((group) => matchable(opened, group));
   job.announce('Finding the weights in the checkpoint');
   job.expect(Math.max(1, weights.length));
   const matches = await matchTensors(weights, checkpoint, { signal: job.signal });
   await job.check();
-  const edits = tieEdits(
-    tied.flatMap(({ group, layers, values }) =>
-      group.ffns[layers[0]].weights.map((weight) => {
-        const { rows, cols } = weightShape(weight);
-        const ids = layers.map((l) => idOf(group, l, weight.role));
-        return { ids, rows, cols, values: values!.get(weight.role)! };
-      }),
-    ),
-    matches,
-  );
+  const edits = tieEdits(tied.flatMap(weightsOf), matches);
   const composed = composeSafetensors(checkpoint, edits);
   const note = loadingNote({
     files: composed.files.map((f) => f.name),
@@ -104,6 +101,18 @@ export async function foreignCheckpoint(
     if (error instanceof CheckpointError || error instanceof DataError) return error.message;
     throw error;
   }
+}
+
+/** The weights of a set: one for all layers, or one each where recovery gave them own ones. */
+function weightsOf({ group, layers, values, own = [] }: TiedFfn): TiedWeights[] {
+  return group.ffns[layers[0]].weights.flatMap((weight) => {
+    const { rows, cols } = weightShape(weight);
+    const { role } = weight;
+    const ids = layers.map((l) => idOf(group, l, role));
+    if (!own.some(({ weights }) => weights?.has(role)))
+      return { ids, rows, cols, values: values!.get(role)! };
+    return own.map(({ weights }, i) => ({ ids: [ids[i]], rows, cols, values: weights!.get(role)! }));
+  });
 }
 
 const idOf = (group: FfnGroup, layer: number, role: WeightRole) => `${group.ffns[layer].label} ${role}`;

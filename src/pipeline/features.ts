@@ -18,18 +18,27 @@ export async function toMatrix(
   cols: number,
   padding?: Padding,
 ): Promise<Matrix> {
-  const rows = elementCount(tensor.dims) / cols;
-  if (!Number.isInteger(rows)) {
-    throw new RangeError(`A value of shape [${tensor.dims.join(', ')}] cannot be cut into rows of ${cols}.`);
-  }
-  const masks = padding ? masksOf(padding, rows) : [];
-  if (masks.length > 0) {
-    const values = (await tensor.read()) as Float32Array;
-    const kept = realRows(values, cols, (row) => masks.every((isReal) => isReal(row)));
+  const rows = rowsOf(tensor, cols);
+  if (padding && masksOf(padding, rows).length > 0) {
+    const kept = await toRows(tensor, cols, padding);
     return backend.upload(kept, kept.length / cols, cols);
   }
   if (tensor.buffer && backend.adopt) return backend.adopt(tensor.buffer, rows, cols);
   return backend.upload((await tensor.read()) as Float32Array, rows, cols);
+}
+
+/** The same as values in CPU memory, row-major [tokens × cols], the caller's own. */
+export async function toRows(tensor: OutputTensor, cols: number, padding?: Padding): Promise<Float32Array> {
+  const masks = padding ? masksOf(padding, rowsOf(tensor, cols)) : [];
+  const values = (await tensor.read()) as Float32Array;
+  if (masks.length === 0) return values.slice();
+  return realRows(values, cols, (row) => masks.every((isReal) => isReal(row)));
+}
+
+function rowsOf({ dims }: OutputTensor, cols: number): number {
+  const rows = elementCount(dims) / cols;
+  if (Number.isInteger(rows)) return rows;
+  throw new RangeError(`A value of shape [${dims.join(', ')}] cannot be cut into rows of ${cols}.`);
 }
 
 /** Tests of rows that fit a value of so many rows. */

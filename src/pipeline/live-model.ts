@@ -7,9 +7,10 @@
  *
  * Known limits: values that cross between blocks are copied off and on the wasm heap where inference runs there.
  */
-import type { FfnGroup, WeightRole } from '../graph/ffn.ts';
+import type { Ffn, FfnGroup, WeightRole } from '../graph/ffn.ts';
 import { liveName, type OpenBlock, planOpenGraph } from '../graph/open-graph.ts';
 import type { FfnWeights, WeightMatrix } from '../merge/method.ts';
+import type { OwnPlace } from '../merge/own.ts';
 import { tensorBlob } from '../onnx/tensors.ts';
 import { composeOnnx } from '../onnx/writer.ts';
 import type {
@@ -20,13 +21,15 @@ import type {
   Session,
   SessionFactory,
 } from '../runtime/session.ts';
+import { elementCount } from '../tensor/shape.ts';
 import { featuresLast } from './features.ts';
+import { liveShifts, shiftName } from './live-shifts.ts';
 import type { OpenedModel } from './opened.ts';
 import type { Job } from './progress.ts';
 import { readWeight } from './read-weight.ts';
 import { type Side, sideOf } from './side.ts';
 
-/** Weights that differ from the original, by live input name. */
+/** Weights and shifts that differ from the original, by live input name. */
 export type Overrides = ReadonlyMap<string, PinnedTensor>;
 
 /** What differs from the original in a run. */
@@ -87,7 +90,9 @@ export class LiveModel {
     pinned: ReadonlyMap<string, PinnedTensor>,
   ) {
     const { groups } = opened.search;
-    const plan = (names: readonly string[]) => planOpenGraph(opened.model, opened.search, groups, names);
+    const shifts = liveShifts(opened);
+    const plan = (names: readonly string[]) =>
+      planOpenGraph(opened.model, opened.search, groups, names, shifts);
     this.opened = opened;
     this.sessions = sessions;
     this.taps = new Set(taps);
@@ -108,6 +113,7 @@ export class LiveModel {
     const live = new LiveModel(opened, sessions, taps, pinned);
     try {
       await pinOriginals(opened, live.scoring.plans, sessions, pinned, job);
+      pinZeros(live.scoring.plans, sessions, pinned);
       await live.scoring.open(job);
     } catch (error) {
       await live.release();
@@ -136,6 +142,7 @@ export class LiveModel {
     const wanted = new Set(outputs);
     const made = await this.execute(feeds, wanted, options);
     for (const [name, value] of made) if (!wanted.has(name)) value.release();
+    for (const name of outputs) if (!made.has(name) && feeds[name]) made.set(name, asOutput(feeds[name]));
     return this.asked(outputs, made);
   }
 
@@ -165,6 +172,14 @@ export class LiveModel {
       for (const layer of layers) overrides.set(liveName(group.id, layer, weight.role), pin);
     }
     return overrides;
+  }
+
+  /** Pins the shift of a value of one FFN, where its file has no bias. */
+  shift(group: FfnGroup, layer: number, place: OwnPlace, data: Float32Array): Overrides {
+    const name = shiftName(group.id, layer, place);
+    const dims = this.pinned.get(name)?.dims;
+    if (!dims) throw new Error(`The open model has no place for “${name}”.`);
+    return new Map([[name, this.sessions.pin({ type: 'float32', dims, data })]]);
   }
 
   /** The weights of one FFN, read from the file. */
@@ -220,7 +235,8 @@ export class LiveModel {
         const { plan, session } = blocks[b];
         const all: Record<string, Feed> = {};
         for (const name of plan.inputs) all[name] = lookUp(name);
-        for (const { name } of plan.live) all[name] = changes.weights?.get(name) ?? this.pinned.get(name)!;
+        for (const { name } of [...plan.live, ...plan.shifts])
+          all[name] = changes.weights?.get(name) ?? this.pinned.get(name)!;
         const crossing = b < last ? plan.crossing : [];
         const names = new Set([...crossing, ...plan.outputs.filter((name) => wanted.has(name))]);
         const outputs = await session.run(all, [...names]);
@@ -288,7 +304,7 @@ function firstBlock(
 ): number {
   const changed = plans.findIndex(
     (plan) =>
-      plan.live.some((l) => changes.weights?.has(l.name)) ||
+      [...plan.live, ...plan.shifts].some((l) => changes.weights?.has(l.name)) ||
       plan.crossing.some((name) => changes.replaced?.has(name)) ||
       plan.outputs.some((name) => wanted.has(name)),
   );
@@ -338,15 +354,31 @@ async function pinOriginals(
   }
 }
 
+/** What is fed may be asked for as well: an FFN may read an input of the model. */
+function asOutput({ type, dims, data }: HostTensor): OutputTensor {
+  return { type, dims, read: async () => data, release: () => {} };
+}
+
+/** Shifts are zero in the original; one tensor serves all of a shape. */
+function pinZeros(
+  plans: readonly OpenBlock[],
+  sessions: SessionFactory,
+  pinned: Map<string, PinnedTensor>,
+): void {
+  const byShape = new Map<string, PinnedTensor>();
+  for (const { name, dims } of plans.flatMap((p) => p.shifts)) {
+    const shape = dims.join();
+    const zeros =
+      byShape.get(shape) ??
+      sessions.pin({ type: 'float32', dims, data: new Float32Array(elementCount(dims)) });
+    byShape.set(shape, zeros);
+    pinned.set(name, zeros);
+  }
+}
+
 /** The values that a session gives out for one FFN. */
-export function tapsOf(ffn: {
-  preActivation: string;
-  gatePreActivation?: string;
-  hidden: string;
-  output: string;
-  attentionOutput?: string;
-}): string[] {
-  return [ffn.preActivation, ffn.gatePreActivation, ffn.hidden, ffn.output, ffn.attentionOutput].filter(
-    (v) => v !== undefined,
-  );
+export function tapsOf(ffn: Ffn): string[] {
+  const { input, preActivation, gatePreActivation, hidden, output, attentionOutput } = ffn;
+  const taps = [input, preActivation, gatePreActivation, hidden, output, attentionOutput];
+  return taps.filter((v) => v !== undefined);
 }

@@ -6,14 +6,25 @@
  * estimated from those; a dynamic programme finds the sets of disjoint windows with the smallest total, and the ten
  * best of them are merged as a whole and scored, because damages do not simply add up.
  */
-import { higherIsBetter } from '../evaluate/metric.ts';
+import { damage, higherIsBetter } from '../evaluate/metric.ts';
 import { bestPartitions, extrapolateCosts } from '../merge/interval-plan.ts';
 import type { StageContext } from './context.ts';
 import { groupOf, type OpenedModel } from './opened.ts';
+import { applySteps } from './recover.ts';
+import type { CalibrationTaps } from './recover-data.ts';
+import { type Recoveries, tapsOf } from './recoveries.ts';
 import type { Scorer } from './scoring.ts';
 import { type SweepCache, sweepWindows, variantKey } from './sweep.ts';
-import type { LayerSet, MergePlan, MetricChoice, PlanCandidate, PlanRequest, PlanResult } from './types.ts';
-import { buildVariant, layersOf, releaseVariant, savingOf } from './variant.ts';
+import type {
+  LayerSet,
+  MergePlan,
+  MetricChoice,
+  PlanCandidate,
+  PlanRequest,
+  PlanResult,
+  RecoveryStep,
+} from './types.ts';
+import { buildVariant, layersOf, releaseVariant, savingOf, type Variant } from './variant.ts';
 
 /** Widest window that is measured rather than estimated. */
 const MEASURED = 4;
@@ -29,6 +40,7 @@ export async function planGroups(
   request: PlanRequest,
   choice: MetricChoice,
   cache: SweepCache,
+  recoveries: Recoveries,
 ): Promise<PlanResult> {
   const { opened, job } = context;
   const group = groupOf(opened, request.groupId);
@@ -37,7 +49,7 @@ export async function planGroups(
   const { groupId, method, reference, score } = request;
   const widest = Math.min(MEASURED, removed + 1, layers);
   const widths = Array.from({ length: widest - 1 }, (_, k) => k + 2);
-  const sweepJob = job.part(0.8);
+  const sweepJob = job.part(request.recover ? 0.5 : 0.8);
   const sweep = await sweepWindows(
     { ...context, job: sweepJob },
     scorer,
@@ -49,16 +61,19 @@ export async function planGroups(
   const measured = new Map(sweep.entries.map((e) => [`${e.first}-${e.last}`, e.damage]));
   const { cost, rule } = extrapolateCosts(measured, layers, widths);
   const proposals = bestPartitions(layers, removed, cost, SCORED);
-  const scoring = job.part(0.2);
+  const scoring = job.part(request.recover ? 0.5 : 0.2);
   scoring.expect(proposals.length);
   const candidates: PlanCandidate[] = [];
+  const taps = request.recover ? tapsOf(context) : undefined;
+  await taps?.prepare([{ group, layers: layersIn(proposals.flatMap((p) => p.windows)) }]);
   for (const { windows, cost: estimate } of proposals) {
     const sets = windows.map(({ first, last }) => ({
       groupId,
       layers: Array.from({ length: last - first + 1 }, (_, k) => first + k),
     }));
     const plan: MergePlan = { sets, method, reference, score };
-    candidates.push({ sets, estimate, ...(await scoreWhole(context, scorer, plan, choice)) });
+    const whole = await scoreWhole(context, scorer, plan, choice, taps && { taps, recoveries });
+    candidates.push({ sets, estimate, ...whole });
     await scoring.step(`Scored proposal ${candidates.length} of ${proposals.length}`);
   }
   const sign = higherIsBetter(choice.metric) ? -1 : 1;
@@ -66,24 +81,63 @@ export async function planGroups(
     removed,
     metric: choice.metric,
     original: sweep.entries[0].original,
-    candidates: candidates.sort((a, b) => sign * (a.value - b.value)),
+    candidates: candidates.sort((a, b) => sign * (finalValue(a) - finalValue(b))),
     rule,
     seconds: job.seconds,
   };
 }
 
+/** With recovery, where it was asked for. */
+function finalValue({ value, recovered }: PlanCandidate): number {
+  return recovered?.value ?? value;
+}
+
+function layersIn(windows: readonly { readonly first: number; readonly last: number }[]): number[] {
+  const layers = windows.flatMap(({ first, last }) =>
+    Array.from({ length: last - first + 1 }, (_, k) => first + k),
+  );
+  return [...new Set(layers)].sort((a, b) => a - b);
+}
+
+/** @param refit to refit the down-projections too, and put what that gives on the shelf */
 async function scoreWhole(
   context: StageContext,
   scorer: Scorer,
   plan: MergePlan,
   choice: MetricChoice,
-): Promise<{ value: number; bytesAfter: number }> {
+  refit?: { readonly taps: CalibrationTaps; readonly recoveries: Recoveries },
+): Promise<Pick<PlanCandidate, 'value' | 'bytesAfter' | 'recovered'>> {
   const quiet = context.job.quiet();
+  const within = { ...context, job: quiet };
   const evaluate = scorer.evaluator(choice, quiet);
-  const variant = await buildVariant({ ...context, job: quiet }, plan, evaluate);
+  const score = async (variant: Variant) => {
+    const scored = await scorer.variant('select', choice, variantKey(variant), variant.changes, quiet);
+    return { scored, value: scored.value, bytesAfter: savingOf(context.opened, variant).bytesAfter };
+  };
+  const variant = await buildVariant(within, plan, evaluate);
   try {
-    const { value } = await scorer.variant('select', choice, variantKey(variant), variant.changes, quiet);
-    return { value, bytesAfter: savingOf(context.opened, variant).bytesAfter };
+    const { scored, value, bytesAfter } = await score(variant);
+    if (!refit) return { value, bytesAfter };
+    const steps = variant.tied.map(
+      (_, set): RecoveryStep => ({ rung: 'R3', set, refreshed: false, options: {} }),
+    );
+    const made = await applySteps(within, variant, steps, refit.taps);
+    try {
+      const better = await score(made.variant);
+      const original = await scorer.original('select', choice, quiet);
+      // As in the ladder: what does not help is not kept.
+      const helps = damage(original, better.scored) < damage(original, scored);
+      if (helps) refit.recoveries.keep(made);
+      return {
+        value,
+        bytesAfter,
+        recovered: helps
+          ? { plan: made.variant.plan, value: better.value, bytesAfter: better.bytesAfter }
+          : { plan: variant.plan, value, bytesAfter },
+      };
+    } finally {
+      releaseVariant(made.variant);
+    }
   } finally {
     releaseVariant(variant);
   }

@@ -58,9 +58,9 @@ export class Job {
   }
 
   /** The same, with the share (0 to 1) of this job that is done. */
-  tell(label: string, share: number): void {
+  tell(label: string, share: number, partial?: Progress['partial']): void {
     this.done = share * this.total;
-    this.report(label);
+    this.report(label, partial);
   }
 
   /**
@@ -75,8 +75,13 @@ export class Job {
 
   /** Yields and stops here where the job was cancelled. */
   async check(): Promise<void> {
-    await turn();
+    await this.breathe();
     this.options.signal?.throwIfAborted();
+  }
+
+  /** Yields only: for work that ends by itself once it sees that it was cancelled. */
+  async breathe(): Promise<void> {
+    await turn();
   }
 
   /** Since the whole job began. */

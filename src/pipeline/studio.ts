@@ -24,10 +24,12 @@ import { groupOf, type OpenedModel, openModels } from './opened.ts';
 import { type AssignmentSolver, alignPairs, checkPair, PairStore } from './pairs.ts';
 import { planGroups } from './plan.ts';
 import { Job, type JobOptions } from './progress.ts';
+import { Recoveries } from './recoveries.ts';
+import { ScoreDesk } from './score-desk.ts';
 import { termsOf } from './score-terms.ts';
-import { Scorer } from './scoring.ts';
+import type { Scorer } from './scoring.ts';
 import { openChecked } from './self-test.ts';
-import { type SweepCache, sweepWindows, variantKey } from './sweep.ts';
+import { sweepWindows, variantKey } from './sweep.ts';
 import type {
   AlignmentResult,
   DataState,
@@ -41,24 +43,17 @@ import type {
   MeasureResult,
   MergePlan,
   MergeResult,
-  Metric,
   MetricChoice,
   OpenResult,
   PlanRequest,
   PlanResult,
+  RecoverRequest,
+  RecoverResult,
   Saving,
-  SimilarityMatrix,
   SweepRequest,
   SweepResult,
 } from './types.ts';
-import {
-  buildVariant,
-  layersOf,
-  releaseVariant,
-  requantizedNote,
-  savingOf,
-  type Variant,
-} from './variant.ts';
+import { layersOf, releaseVariant, requantizedNote, savingOf, type Variant } from './variant.ts';
 
 export interface StudioDeps {
   readonly engine: EngineSummary;
@@ -78,17 +73,12 @@ export class Studio {
   private askedLength: number | undefined;
   private readonly folder = new ModelFolder();
   private dataset: Dataset | null = null;
-  private metric: Metric = 'perplexity';
-  private metrics: readonly Metric[] = [];
-  private metricChoice: MetricChoice | undefined;
   private live: LiveModel | null = null;
   private readonly pairs = new PairStore();
   /** Whether the provider was checked, or needs no check. */
   private checked = false;
-  private scorerNow: Scorer | null = null;
-  private readonly sweeps: SweepCache = new Map();
-  /** As measured last, for telling how well similarity predicts. */
-  private matrices: readonly SimilarityMatrix[] = [];
+  private readonly scores = new ScoreDesk();
+  private readonly recoveries = new Recoveries();
   private variant: Variant | null = null;
 
   constructor(deps: StudioDeps) {
@@ -168,7 +158,7 @@ export class Studio {
       throw new DataError('This model has no FFN group to measure; see why under the summary.');
     const live = await this.liveModel(job);
     const matrices = await measureSimilarity(live, groups, dataset, this.deps.backend, job);
-    this.matrices = matrices;
+    this.scores.matrices = matrices;
     const aligned = groups.map((g) => this.pairs.matrix(g));
     return { matrices: [...matrices, ...aligned], seconds: job.seconds, engine: this.engine };
   }
@@ -208,18 +198,15 @@ export class Studio {
     const opened = this.model();
     if (plan.sets.length === 0) {
       this.setVariant(null);
+      this.recoveries.begin();
       return { plan, saving: savingOf(opened, { tied: [] }), notes: [], aligned: [], seconds: job.seconds };
     }
     const context = await this.context(job);
     const evaluate = this.dataset && (await this.scorer(job)).evaluator(this.choice(), job);
-    const variant = await buildVariant(context, plan, evaluate ?? undefined);
-    try {
-      await job.check();
-    } catch (error) {
-      releaseVariant(variant);
-      throw error;
-    }
+    const made = await this.recoveries.carryOut(context, plan, evaluate ?? undefined);
+    const { variant } = made;
     this.setVariant(variant);
+    this.recoveries.begin(made.sets);
     const groups = new Set(variant.plan.sets.map((s) => groupOf(opened, s.groupId)));
     const { score } = variant.plan;
     return {
@@ -232,17 +219,25 @@ export class Studio {
     };
   }
 
+  /** Recovers the current variant, rung by rung; what is kept is the current variant at once. */
+  async recover(request: RecoverRequest, options: JobOptions = {}): Promise<RecoverResult> {
+    const job = new Job(options);
+    this.data();
+    if (!this.variant) throw new DataError('Nothing is merged, so there is nothing to recover. Merge first.');
+    const scorer = await this.scorer(job);
+    const [context, choice] = [await this.context(job), this.choice()];
+    const tools = { context, scorer, choice, engine: this.engine };
+    return this.recoveries.run(tools, this.variant, request, (better) => this.setVariant(better));
+  }
+
+  /** The last run of recovery on the current merge, also where it was cancelled. */
+  recovery(): RecoverResult | null {
+    return this.recoveries.result;
+  }
+
   /** Chooses the metric of evaluations, sweeps and plans. @throws DataError where it does not apply */
   setMetric(choice: MetricChoice): void {
-    const { metrics } = this;
-    this.data();
-    if (!metrics.includes(choice.metric)) {
-      throw new DataError(
-        `The metric “${choice.metric}” does not apply to this model and data: ${metrics.join(', ')} do.`,
-      );
-    }
-    if (choice.stride !== undefined) this.data().strided?.(choice.stride);
-    this.metricChoice = choice;
+    this.scores.choose(choice, this.data());
   }
 
   async evaluate(split: SplitName, options: JobOptions = {}): Promise<EvaluationResult> {
@@ -271,16 +266,24 @@ export class Studio {
     const scorer = await this.scorer(job);
     const group = groupOf(this.model(), request.groupId);
     const matrices = () => [
-      ...this.matrices.filter((m) => m.groupId === group.id),
+      ...this.scores.matrices.filter((m) => m.groupId === group.id),
       this.pairs.matrix(group, request.score === 'best' ? undefined : termsOf(request.score, group)),
     ];
-    return sweepWindows(await this.context(job), scorer, request, this.choice(), this.sweeps, matrices);
+    return sweepWindows(
+      await this.context(job),
+      scorer,
+      request,
+      this.choice(),
+      this.scores.sweeps,
+      matrices,
+    );
   }
 
   async plan(request: PlanRequest, options: JobOptions = {}): Promise<PlanResult> {
     const job = new Job(options);
     const scorer = await this.scorer(job);
-    return planGroups(await this.context(job), scorer, request, this.choice(), this.sweeps);
+    const { scores, recoveries } = this;
+    return planGroups(await this.context(job), scorer, request, this.choice(), scores.sweeps, recoveries);
   }
 
   async examples(request: GenerateRequest, options: JobOptions = {}): Promise<ExampleResult> {
@@ -326,11 +329,10 @@ export class Studio {
   private useDataset({ dataset, data }: DataStage): void {
     if (dataset?.key !== this.dataset?.key) {
       this.pairs.clear();
-      this.dropScores();
+      this.scores.drop();
     }
     this.dataset = dataset;
-    this.metrics = data?.metrics ?? [];
-    if (data) this.metric = data.metric;
+    if (data) this.scores.offer(data);
   }
 
   private async liveModel(job: Job): Promise<LiveModel> {
@@ -362,31 +364,23 @@ export class Studio {
     const output = this.model().scoreOutput?.name;
     if (!output) throw new DataError('This model has no floating-point output that could be scored.');
     const live = await this.liveModel(job);
-    this.scorerNow ??= new Scorer(live, dataset, output);
-    return this.scorerNow;
+    return this.scores.scorer(live, dataset, output);
   }
 
   private choice(): MetricChoice {
-    return this.metricChoice ?? { metric: this.metric };
-  }
-
-  private dropScores(): void {
-    this.scorerNow?.release();
-    this.scorerNow = null;
-    this.sweeps.clear();
-    this.matrices = [];
-    this.metricChoice = undefined;
+    return this.scores.choice;
   }
 
   private setVariant(variant: Variant | null): void {
-    releaseVariant(this.variant);
+    if (variant !== this.variant) releaseVariant(this.variant);
     this.variant = variant;
   }
 
   private async forget(): Promise<void> {
     this.setVariant(null);
     this.pairs.clear();
-    this.dropScores();
+    this.scores.drop();
+    this.recoveries.clear();
     this.sessions = this.deps.sessions;
     this.engineNow = this.deps.engine;
     const { live } = this;

@@ -46,8 +46,18 @@ export function variantKey({ plan, droppedLayers, builtOn }: Variant): string {
 
 /** Identifies what a plan asks for. */
 export function planKey(plan: MergePlan): string {
-  const sets = plan.sets.map((s) => `${s.groupId}:${s.layers.join('.')}`).sort();
-  return JSON.stringify([sets, plan.method, plan.reference, plan.score, plan.seed ?? null]);
+  const { recovery = [] } = plan;
+  const named = plan.sets.map((s) => `${s.groupId}:${s.layers.join('.')}`);
+  // Steps of recovery name sets by their position.
+  const sets = recovery.length > 0 ? named : named.sort();
+  return JSON.stringify([
+    sets,
+    plan.method,
+    plan.reference,
+    plan.score,
+    plan.seed ?? null,
+    recovery.length > 0 ? recovery : null,
+  ]);
 }
 
 /**

@@ -4,6 +4,7 @@
  * Each variant is the same thing twice: edits of the file, and changes of the live model that give the same outputs.
  */
 
+import type { Permutation } from '../align/permutation.ts';
 import { DataError } from '../data/errors.ts';
 import type { FfnGroup, WeightRole } from '../graph/ffn.ts';
 import type { Pair } from '../kernels/backend.ts';
@@ -40,6 +41,8 @@ export interface Variant {
   readonly plan: MergePlan;
   /** Empty where nothing is tied (drops). */
   readonly tied: readonly TiedFfn[];
+  /** For each tied set, that of each layer; null = the identity. */
+  readonly permutations: readonly (readonly (Permutation | null)[])[];
   readonly files: EditedFiles;
   readonly changes: Changes;
   /** Key of the dataset whose calibration split aligned it; empty where none was used. */
@@ -52,7 +55,7 @@ export interface Variant {
   readonly droppedLayers?: readonly LayerRefs[];
 }
 
-type Requantized = NonNullable<Kept['requantized']> & { readonly layers: readonly number[] };
+export type Requantized = NonNullable<Kept['requantized']> & { readonly layers: readonly number[] };
 
 /** Layers of a group, ascending; one or more. */
 export interface LayerRefs {
@@ -196,6 +199,7 @@ async function mergedBy(
   const method = mergeMethods[methodOf(plan)];
   const tied: (TiedFfn & { readonly values: ReadonlyMap<WeightRole, Float32Array> })[] = [];
   const requantized: Requantized[] = [];
+  const permutations: (Permutation | null)[][] = [];
   for (const { group, layers } of sets) {
     job.announce(`Merging layers ${formatSet(layers)}`);
     const reference = referencePosition(plan.reference, layers.length);
@@ -204,11 +208,13 @@ async function mergedBy(
       const key = scoreKey(termsOf(score, group), group);
       return pairs.get(group.id, layers[reference], layer, key)!.permutation;
     };
+    const mine = layers.map(permutationOf);
+    permutations.push(mine);
     const merged = await method.merge({
       backend,
       layers: await Promise.all(layers.map((l) => live.weightsOf(group, l))),
       reference,
-      permutations: layers.map(permutationOf),
+      permutations: mine,
     });
     const kept = await asKept(opened.views[0].flat, group.ffns[layers[0]], merged);
     tied.push({ group, layers, values: kept.values });
@@ -221,7 +227,7 @@ async function mergedBy(
   for (const { group, layers, values } of tied) {
     for (const [name, pin] of live.override(group, layers, values)) weights.set(name, pin);
   }
-  return { plan, tied, files, changes: { weights }, builtOn: dataset?.key ?? '', requantized };
+  return { plan, tied, permutations, files, changes: { weights }, builtOn: dataset?.key ?? '', requantized };
 }
 
 /** What quantizing merged weights again did to them, in a sentence. */
@@ -262,7 +268,8 @@ async function withoutFfns(
     const zeros = zeroOutput(group.ffns[layers[0]]);
     for (const [name, pin] of live.override(group, layers, zeros)) weights.set(name, pin);
   }
-  return { plan, tied: [], files, changes: { weights }, builtOn: '', droppedFfns: dropped.map(refsOf) };
+  const droppedFfns = dropped.map(refsOf);
+  return { plan, tied: [], permutations: [], files, changes: { weights }, builtOn: '', droppedFfns };
 }
 
 /** As many whole layers left out as the sets remove FFNs, chosen by evaluation, group by group. */
@@ -301,6 +308,7 @@ async function withoutLayers(
   return {
     plan,
     tied: [],
+    permutations: [],
     files: dropLayers(opened.views, chosen),
     changes: changesOf(chosen),
     // Which layers is in `droppedLayers`; the data only chose them.

@@ -1,5 +1,5 @@
 /**
- * Ridge regression from centred moments, with its strength chosen on held-out rows.
+ * Ridge regression from centred moments; its strength is chosen on held-out rows (lambda.ts).
  *
  *   W = (A + λI)⁻¹ (B + λW₀),  A = Σᵢ wᵢ ĀᵢᵀĀᵢ / T [p × p],  B = Σᵢ wᵢ ĀᵢᵀB̄ᵢ / T [p × q],
  *
@@ -9,19 +9,6 @@
  */
 import type { LinearAlgebra } from './linear-algebra.ts';
 import { about, type CentredMoments, momentsTimes, residual } from './moments.ts';
-import type { Collected } from './statistics.ts';
-
-export interface RidgeFit {
-  /** [p × q] */
-  readonly w: Float64Array;
-  /** Of the mean diagonal, after raises. */
-  readonly lambda: number;
-  /** Mean residual on the held-out rows by fitting on the others; NaN where none are held out. */
-  readonly heldOut: number;
-  /** residual / T + λ‖W − W₀‖² on all rows. */
-  readonly objective: number;
-  readonly notes: readonly string[];
-}
 
 /** What one value of λ gives. */
 export async function fitRidge(
@@ -43,41 +30,6 @@ export async function fitRidge(
   const { x, ridge: used, raised } = await algebra.solveSpd(a, p, b, q, ridge);
   if (prior) for (let i = 0; i < x.length; i++) x[i] += prior[i];
   return { w: x, lambda: mean > 0 ? used / mean : lambda, raised };
-}
-
-/**
- * Tries each λ on the fitted rows, keeps the one with the least held-out residual, and fits it on all rows.
- * @param lambdas of the mean diagonal, at least one; the first is taken where nothing is held out
- * @throws RangeError where there is none, or the moments are not finite
- */
-export async function chooseRidge(
-  algebra: LinearAlgebra,
-  { fit, heldOut, all }: Collected,
-  lambdas: readonly number[],
-  prior?: ArrayLike<number>,
-): Promise<RidgeFit> {
-  if (lambdas.length === 0 || !lambdas.every((l) => Number.isFinite(l) && l >= 0)) {
-    throw new RangeError('A ridge needs at least one strength, each a number from 0 up.');
-  }
-  const notes: string[] = [];
-  let best = { lambda: lambdas[0], error: Number.NaN };
-  if (heldOut) {
-    for (const lambda of lambdas) {
-      const trial = await fitRidge(algebra, fit, lambda, prior);
-      noteRaise(notes, lambda, trial);
-      const error = await heldOutError(algebra, fit, heldOut, trial.w);
-      if (!(error >= best.error)) best = { lambda: trial.lambda, error };
-    }
-  }
-  const final = await fitRidge(algebra, all, best.lambda, prior);
-  noteRaise(notes, best.lambda, final);
-  return {
-    w: final.w,
-    lambda: final.lambda,
-    heldOut: best.error,
-    objective: await ridgeObjective(algebra, all, final.w, final.lambda, prior),
-    notes: [...new Set(notes)],
-  };
 }
 
 /** Mean residual on held-out rows of a W whose biases come from the fitted rows. */
@@ -119,11 +71,4 @@ function meanDiagonal({ gram, p, rows }: CentredMoments): number {
   let trace = 0;
   for (let i = 0; i < p; i++) trace += gram[i * p + i];
   return trace / rows / p;
-}
-
-function noteRaise(notes: string[], asked: number, { lambda, raised }: { lambda: number; raised: number }) {
-  if (raised === 0) return;
-  notes.push(
-    `With λ = ${asked} of the mean diagonal the statistics could not be factored; λ was raised to ${lambda.toExponential(1)}.`,
-  );
 }

@@ -12,12 +12,15 @@
 import type { CalibrationBatch } from '../calibration.ts';
 import type { RecoveryInput, RecoveryMethod } from '../method.ts';
 import { outputPowers } from '../statistics.ts';
+import { storableScales } from '../storable.ts';
 import { shapeOf, type TiedFfn, type VectorRole, withVectors } from '../tied-ffn.ts';
 import { heldOutRows, Minibatches } from './minibatches.ts';
 import { createBackendTrainer, type FfnTrainer } from './trainer.ts';
 
 export interface DistillOptions {
   readonly steps: number;
+  /** What an earlier run chose: the parameters of this step are given, and nothing is looked at before. */
+  readonly stopAt?: number;
   /** Rows of a minibatch, of each layer. */
   readonly tokens: number;
   /** Learning rate of the first step; it falls to 0 by a half cosine. */
@@ -79,7 +82,7 @@ export const distill: RecoveryMethod<DistillOptions> = {
 };
 
 async function train(
-  { signal, onStep }: RecoveryInput,
+  { signal, onStep, isOver }: RecoveryInput,
   settings: DistillOptions,
   start: TiedFfn,
   trainer: FfnTrainer,
@@ -90,24 +93,35 @@ async function train(
   let best = { ffn: start, loss: before, step: 0 };
   let idle = 0;
   const notes: string[] = [];
-  for (let step = 1; step <= settings.steps; step++) {
+  const { steps, stopAt, lookEvery, patience } = settings;
+  const last = Math.min(steps, stopAt ?? steps);
+  for (let step = 1; step <= last; step++) {
     signal?.throwIfAborted();
-    const rate = cosineRate(settings.rate, step - 1, settings.steps);
-    await trainer.step(await batches.next(), rate);
-    if (step % settings.lookEvery !== 0 && step !== settings.steps) continue;
+    await trainer.step(await batches.next(), cosineRate(settings.rate, step - 1, steps));
+    const ended = isOver?.() === true;
+    const isLook = stopAt === undefined && step % lookEvery === 0;
+    if (!isLook && !ended && step !== last) continue;
     const loss = await trainer.loss(watched);
-    onStep?.(step, settings.steps, loss);
+    await onStep?.(step, steps, loss);
     if (loss < best.loss) {
-      best = { ffn: await trainer.read(), loss, step };
+      best = { ffn: storableScales(await trainer.read()), loss, step };
       idle = 0;
-    } else if (++idle >= settings.patience) {
+    } else idle++;
+    if (ended || idle >= patience) {
+      const why = ended ? 'The time was over or the run cancelled' : 'It no longer helped';
       notes.push(
-        `Stopped after ${step} of ${settings.steps} steps: the held-out loss was least at step ${best.step}.`,
+        `Stopped after ${step} of ${steps} steps: ${why}; the held-out loss was least at step ${best.step}.`,
       );
       break;
     }
   }
-  return { ffn: best.ffn, before, after: best.loss, notes };
+  return {
+    ffn: best.ffn,
+    before,
+    after: best.loss,
+    notes,
+    chosen: { steps, stopAt: best.step, seed: settings.seed, own: settings.own },
+  };
 }
 
 /** The rate of a step, from 0. */

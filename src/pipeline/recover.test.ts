@@ -1,0 +1,209 @@
+/**
+ * Recovery through the studio on the trained sample: what each rung gives, and the promises that hold whatever is asked
+ * for: the select split never gets worse, the report split is never read to decide, plans bring variants back.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createStudio, namedFile, openSample, readReference } from '../testing/studio-in-node.ts';
+import { DEFAULT_RECOVERY } from './recover-types.ts';
+import type { Studio } from './studio.ts';
+import type { MergePlan, RecoverRequest, RecoverResult, RungId } from './types.ts';
+
+const window4 = { groupId: '', layers: [4, 5, 6, 7] };
+let groupId = '';
+const planOf = (
+  sets: readonly (readonly number[])[],
+  method: MergePlan['method'] = 'permute',
+): MergePlan => ({
+  sets: sets.map((layers) => ({ groupId, layers })),
+  method,
+  reference: 'first',
+  score: 'default',
+});
+const ask = (rungs: readonly RungId[], more: Partial<RecoverRequest> = {}): RecoverRequest => ({
+  ...DEFAULT_RECOVERY,
+  rungs,
+  ...more,
+});
+
+async function bytesOf(studio: Studio): Promise<Uint8Array> {
+  const { blob } = await studio.download();
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+describe('shakespeare-gpt2', () => {
+  let studio: Studio;
+  beforeAll(async () => {
+    const all = await openSample('shakespeare-gpt2');
+    ({ studio } = all);
+    groupId = all.opened.model.groups[0].id;
+  }, 60_000);
+  afterAll(() => studio.dispose());
+
+  test('window 4–7: R3 reaches the reference; a plan brings it back; undoing gives the merge back', async () => {
+    const reference = await readReference('shakespeare-gpt2');
+    const merged = await studio.merge(planOf([window4.layers]));
+    const before = await bytesOf(studio);
+    const seen: string[] = [];
+    const result = await studio.recover(ask(['R3']), {
+      onProgress: ({ partial }) => {
+        if (partial?.rung) seen.push(partial.rung.rung);
+      },
+    });
+    expect(seen).toEqual(['R3']);
+    expect(result.start.report).toBeCloseTo(reference.merged.permute.report, 3);
+    expect(result.end.report).toBeLessThan(5.24);
+    expect(result.end.select).toBeLessThan(result.start.select);
+    const [outcome] = result.outcomes;
+    expect(outcome).toMatchObject({ rung: 'R3', kept: true, before: result.start.select });
+    expect(outcome.report).toBe(result.end.report);
+    // Own output biases: three more of 128 floats than the one that was tied.
+    expect(outcome.addedBytes).toBeGreaterThanOrEqual(3 * 128 * 4);
+    expect(outcome.addedBytes).toBeLessThan(3 * 128 * 4 + 600);
+    expect(result.saving.bytesAfter).toBe(merged.saving.bytesAfter + outcome.addedBytes);
+    const shown = await studio.evaluate('report');
+    expect(shown.merged).toBeCloseTo(result.end.report, 6);
+    const recovered = await bytesOf(studio);
+    expect(recovered.byteLength).toBe(result.saving.bytesAfter);
+
+    await studio.merge(planOf([window4.layers]));
+    expect(await bytesOf(studio)).toEqual(before);
+    expect(studio.recovery()).toBeNull();
+    await studio.merge(result.plan);
+    expect(await bytesOf(studio)).toEqual(recovered);
+
+    // Without the shelf, from the plan alone.
+    const other = await openSample('shakespeare-gpt2');
+    await other.studio.merge(result.plan);
+    const again = await other.studio.evaluate('report');
+    expect(again.merged).toBeCloseTo(result.end.report, 4);
+    await other.studio.dispose();
+  }, 120_000);
+
+  test('rungs add up, and a second run goes on where the first ended', async () => {
+    await studio.merge(planOf([window4.layers]));
+    const first = await studio.recover(ask(['R2', 'R3']));
+    expect(first.end.report).toBeLessThan(5.13);
+    const second = await studio.recover(ask(['R4', 'R6'], { steps: 20 }));
+    expect(second.start).toEqual(first.end);
+    expect(second.end.select).toBeLessThanOrEqual(second.start.select);
+    expect(second.plan.recovery!.slice(0, first.plan.recovery!.length)).toEqual(first.plan.recovery);
+    for (const { score, before } of [...first.outcomes, ...second.outcomes]) {
+      expect(score).toBeLessThanOrEqual(before);
+    }
+  }, 120_000);
+
+  test('a cancelled distillation keeps the best that it has seen', async () => {
+    await studio.merge(planOf([[1, 2]]));
+    const before = await studio.recover(ask(['R3']));
+    const controller = new AbortController();
+    let looks = 0;
+    const run = studio.recover(ask(['R6'], { steps: 4000 }), {
+      signal: controller.signal,
+      onProgress: ({ partial }) => {
+        if (partial?.loss && ++looks === 2) controller.abort(new DOMException('Cancelled.', 'AbortError'));
+      },
+    });
+    await expect(run).rejects.toThrow('Cancelled');
+    const result = studio.recovery() as RecoverResult;
+    expect(result.stopped).toBe('cancelled');
+    expect(result.outcomes).toHaveLength(1);
+    expect(result.end.select).toBeLessThanOrEqual(before.end.select);
+    const { merged } = await studio.evaluate('report');
+    expect(merged).toBeCloseTo(result.end.report, 6);
+  }, 120_000);
+
+  test('what cannot be recovered is said in a sentence, and nothing changes', async () => {
+    await studio.merge(planOf([]));
+    await expect(studio.recover(ask(['R3']))).rejects.toThrow('Nothing is merged');
+    await studio.merge(planOf([[1, 2]], 'ffn-drop'));
+    await expect(studio.recover(ask(['R3']))).rejects.toThrow('left out cannot be recovered');
+    await studio.merge(planOf([[1, 2]], 'vanilla'));
+    await expect(studio.recover(ask([]))).rejects.toThrow('at least one rung');
+    await expect(studio.recover({ ...ask(['R3']), rungs: 'best' })).rejects.toThrow('number of minutes');
+    await expect(studio.recover(ask(['R6'], { steps: 0 }))).rejects.toThrow('steps from 1 up; it was 0');
+    const result = await studio.recover(ask(['R0c']));
+    expect(result.outcomes[0].sets[0]).toMatchObject({
+      kept: false,
+      notes: ['Aligning to the running mean needs a merge by permutation.'],
+    });
+    expect(result.end).toEqual(result.start);
+  }, 60_000);
+
+  test('proposals are refitted and ranked by what they then score', async () => {
+    const request = {
+      groupId,
+      target: { removed: 1 },
+      method: 'permute',
+      reference: 'first',
+      score: 'default',
+    } as const;
+    const { candidates } = await studio.plan({ ...request, recover: true });
+    const values = candidates.map((c) => c.recovered!.value);
+    expect(values).toEqual([...values].sort((a, b) => a - b));
+    for (const { value, recovered } of candidates) expect(recovered!.value).toBeLessThanOrEqual(value);
+    const [best] = candidates;
+    await studio.merge(best.recovered!.plan);
+    const { merged } = await studio.evaluate('select');
+    expect(merged).toBeCloseTo(best.recovered!.value, 6);
+  }, 120_000);
+});
+
+test('the report split decides nothing: with another text in its place, the same variant comes out', async () => {
+  const sample = 'public/samples/shakespeare-gpt2';
+  const names = ['model.onnx', 'config.json', 'tokenizer.json', 'calibrate.txt', 'select.txt'];
+  const files = await Promise.all(names.map((f) => namedFile(`${sample}/${f}`)));
+  const made: { plan: MergePlan; bytes: Uint8Array; report: number }[] = [];
+  for (const text of [
+    await (await namedFile(`${sample}/report.txt`)).text(),
+    'to be or not to be '.repeat(300),
+  ]) {
+    const studio = await createStudio();
+    const report = Object.assign(new Blob([text]), { name: 'report.txt' });
+    const { model } = await studio.open([...files, report]);
+    groupId = model.groups[0].id;
+    await studio.merge(planOf([[2, 3]]));
+    const { plan, end } = await studio.recover(ask(['R0b', 'R1', 'R2', 'R3', 'R4']));
+    made.push({ plan, bytes: await bytesOf(studio), report: end.report });
+    await studio.dispose();
+  }
+  expect(made[0].report).not.toBeCloseTo(made[1].report, 1);
+  expect(made[0].plan).toEqual(made[1].plan);
+  expect(made[0].bytes).toEqual(made[1].bytes);
+}, 120_000);
+
+test('no rung makes the selection metric worse, whatever is asked for', async () => {
+  const { studio, opened } = await openSample('digits-vit');
+  groupId = opened.model.groups[0].id;
+  studio.setMetric({ metric: 'kl' });
+  const requests = fc.record({
+    rungs: fc.shuffledSubarray<RungId>(['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'refresh'], {
+      minLength: 1,
+      maxLength: 4,
+    }),
+    steps: fc.integer({ min: 1, max: 3 }),
+    rank: fc.integer({ min: 1, max: 5 }),
+    seed: fc.nat(100),
+    first: fc.integer({ min: 0, max: 8 }),
+    width: fc.integer({ min: 2, max: 3 }),
+    method: fc.constantFrom<MergePlan['method']>('permute', 'vanilla', 'copy'),
+  });
+  await fc.assert(
+    fc.asyncProperty(requests, async ({ first, width, method, ...request }) => {
+      await studio.merge(planOf([Array.from({ length: width }, (_, k) => first + k)], method));
+      const merged = await studio.evaluate('select');
+      const { outcomes, end } = await studio.recover(request);
+      let last = merged.merged;
+      for (const { before, score } of outcomes) {
+        expect(before).toBe(last);
+        expect(score).toBeLessThanOrEqual(before);
+        last = score;
+      }
+      const after = await studio.evaluate('select');
+      expect(after.merged).toBe(end.select);
+      expect(after.merged).toBe(last);
+    }),
+    { numRuns: 6 },
+  );
+  await studio.dispose();
+}, 180_000);

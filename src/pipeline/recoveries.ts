@@ -1,0 +1,120 @@
+/**
+ * Recovery as the studio holds it: where the current variant is on the ladder, and earlier variants, so that undoing
+ * and comparing need no second fit.
+ *
+ * Why a shelf: a recovered variant is expensive to make and small to keep (one FFN a tied set). What has left the
+ * shelf is made again from the steps in its plan.
+ */
+import { formatSet } from '../merge/sets.ts';
+import type { StageContext } from './context.ts';
+import { applySteps, type RecoverTools, type Replayed, recoverVariant } from './recover.ts';
+import { CalibrationTaps } from './recover-data.ts';
+import { type RecoveredSet, recoveredVariant } from './recover-set.ts';
+import { variantKey } from './sweep.ts';
+import type { MergePlan, RecoverRequest, RecoverResult } from './types.ts';
+import { buildVariant, type Evaluate, releaseVariant, type Variant } from './variant.ts';
+
+/** Variants kept. */
+const KEPT = 12;
+
+export class Recoveries {
+  private sets: readonly RecoveredSet[] = [];
+  private last: RecoverResult | null = null;
+  private readonly shelf = new Map<string, readonly RecoveredSet[]>();
+
+  /** The last run on the current merge. */
+  get result(): RecoverResult | null {
+    return this.last;
+  }
+
+  /** Another variant is the current one. @param sets where it is on the ladder; none for one that was only merged */
+  begin(sets: readonly RecoveredSet[] = []): void {
+    this.sets = sets;
+    this.last = null;
+  }
+
+  /** Forgets everything: another model. */
+  clear(): void {
+    this.begin();
+    this.shelf.clear();
+  }
+
+  /**
+   * Carries a plan out, its recovery too.
+   * @throws as `buildVariant`, and as the rungs do
+   */
+  async carryOut(context: StageContext, plan: MergePlan, evaluate?: Evaluate): Promise<Replayed> {
+    const merged = await buildVariant(context, plan, evaluate);
+    let made: Replayed = { variant: merged, sets: [] };
+    try {
+      made = await this.restore(context, merged, plan);
+      await context.job.check();
+    } catch (error) {
+      releaseVariant(merged);
+      if (made.variant !== merged) releaseVariant(made.variant);
+      throw error;
+    }
+    if (made.variant !== merged) releaseVariant(merged);
+    return made;
+  }
+
+  /**
+   * A merge with the recovery of its plan: from the shelf, or carried out again.
+   * @throws RangeError where a step does not apply; DataError where data is missing; AbortError
+   */
+  private async restore(context: StageContext, merged: Variant, plan: MergePlan): Promise<Replayed> {
+    const { recovery = [] } = plan;
+    if (recovery.length === 0) return { variant: merged, sets: [] };
+    const key = variantKey({ ...merged, plan: { ...merged.plan, recovery } });
+    const known = this.shelf.get(key);
+    if (known) return { variant: await recoveredVariant(context, merged, known, recovery), sets: known };
+    if (!context.dataset) {
+      const sets = merged.plan.sets.map((s) => formatSet(s.layers)).join('; ');
+      throw new RangeError(
+        `The recovery of layers ${sets} is fitted on calibration data, which is not there. Drop it under “Calibrate”.`,
+      );
+    }
+    const made = await applySteps(context, merged, recovery, tapsOf(context));
+    this.keep(made);
+    return made;
+  }
+
+  /** Recovers the current variant further; each variant that is kept on the way is given to `keep`. */
+  run(
+    tools: Omit<RecoverTools, 'keep' | 'taps'>,
+    variant: Variant,
+    request: RecoverRequest,
+    keep: (variant: Variant) => void,
+  ): Promise<RecoverResult> {
+    const sets = variant.tied.map((_, k) => this.sets[k] ?? null);
+    return recoverVariant(
+      {
+        ...tools,
+        taps: tapsOf(tools.context),
+        keep: (better, states, result) => {
+          this.keep({ variant: better, sets: states });
+          this.sets = states;
+          this.last = result;
+          keep(better);
+        },
+      },
+      variant,
+      sets,
+      request,
+    );
+  }
+
+  /** Puts what was made on the shelf. */
+  keep({ variant, sets }: Replayed): void {
+    const key = variantKey(variant);
+    this.shelf.delete(key);
+    this.shelf.set(key, sets);
+    const oldest = this.shelf.keys().next().value;
+    if (this.shelf.size > KEPT && oldest !== undefined) this.shelf.delete(oldest);
+  }
+}
+
+/** Taps of the calibration split, which there is. */
+export function tapsOf({ live, dataset, job }: StageContext): CalibrationTaps {
+  return new CalibrationTaps({ live, dataset: dataset!, ...(job.signal && { signal: job.signal }) });
+}
