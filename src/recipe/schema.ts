@@ -30,6 +30,7 @@ const MOST_LAYERS = 1024;
 const MOST_UNITS = 1 << 20;
 
 const name = text(NAME_LENGTH);
+const groupId = text(1000);
 const layer = whole(0, MOST_LAYERS - 1);
 const layers = (least: number) =>
   v.pipe(
@@ -69,7 +70,7 @@ const scoreSchema = v.union(
 );
 
 export const planSchema = v.strictObject({
-  sets: listOf(v.strictObject({ groupId: name, layers: layers(2) }), 1, MOST_LAYERS),
+  sets: listOf(v.strictObject({ groupId, layers: layers(2) }), 1, MOST_LAYERS),
   method: oneOf(METHODS),
   reference: oneOf(['first', 'middle', 'last']),
   score: scoreSchema,
@@ -78,7 +79,7 @@ export const planSchema = v.strictObject({
 });
 
 const permutationSchema = v.strictObject({
-  groupId: name,
+  groupId,
   reference: layer,
   layer,
   units: whole(1, MOST_UNITS),
@@ -130,9 +131,7 @@ export const recipeSchema = v.strictObject({
   model: v.strictObject({ name: text(1000), files: listOf(fileSchema, 1, 2000) }),
   data: v.nullable(dataSchema),
   plan: planSchema,
-  droppedLayers: v.exactOptional(
-    listOf(v.strictObject({ groupId: name, layers: layers(0) }), 0, MOST_LAYERS),
-  ),
+  droppedLayers: v.exactOptional(listOf(v.strictObject({ groupId, layers: layers(0) }), 0, MOST_LAYERS)),
   permutations: v.exactOptional(listOf(permutationSchema, 0, MOST_LAYERS)),
   results: v.exactOptional(resultsSchema),
 });
