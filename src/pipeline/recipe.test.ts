@@ -69,7 +69,7 @@ async function merged(plan: Partial<MergePlan>): Promise<{ variant: Variant; rec
   const { context, files } = first;
   const sets = [
     { groupId, layers: [3, 4] },
-    { groupId, layers: [6, 8, 9] },
+    { groupId, layers: [6, 8] },
   ];
   const asked: MergePlan = { sets, method: 'permute', reference: 'first', score: 'default', ...plan };
   // What is best does not matter here, only that it is done again without being chosen again.
