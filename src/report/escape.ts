@@ -37,7 +37,8 @@ export function markdown(text: string): string {
 
 /** A fenced block that its own text cannot end. */
 export function fenced(text: string, language: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fit = text.toWellFormed().replace(UNFIT, '�');
+  const longest = Math.max(2, ...[...fit.matchAll(/`+/g)].map(([ticks]) => ticks.length));
   const fence = '`'.repeat(longest + 1);
-  return `${fence}${language}\n${text.trimEnd()}\n${fence}`;
+  return `${fence}${language}\n${fit.trimEnd()}\n${fence}`;
 }

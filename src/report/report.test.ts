@@ -73,7 +73,8 @@ function textsOf({ title, summary, origin, headline, sections }: Report): string
   ];
 }
 
-const UNFIT = /[\u0000\u202e]/;
+/** Those of `HOSTILE` that neither form may hold. */
+const UNFIT = new RegExp(`[${String.fromCharCode(0, 0x202e)}]`);
 const HOSTILE = `a"'><img src=x onerror=alert(1)>&amp;|\`\u202e\u0000</title><script>`;
 
 /** The facts with a name everywhere where a name of a file can come in. */
