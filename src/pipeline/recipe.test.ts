@@ -62,7 +62,7 @@ beforeAll(async () => {
   first = await opened(true);
   again = await opened(false);
   groupId = first.context.opened.search.groups[0].id;
-});
+}, 120_000);
 
 /** Merges, and writes the recipe to text and back. */
 async function merged(plan: Partial<MergePlan>): Promise<{ variant: Variant; recipe: Recipe }> {

@@ -1,5 +1,5 @@
 /** A sweep that was stopped goes on in another studio from what the first one scored, and only there. */
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { combine } from '../evaluate/metric.ts';
 import { createCpuBackend } from '../kernels/cpu/index.ts';
 import { loadNodeFactory } from '../runtime/ort/node.ts';
@@ -17,11 +17,16 @@ import type { SweepRequest } from './types.ts';
 const files = [{ name: 'model.onnx', bytes: 1, sha256: 'a'.repeat(64) }];
 const identity = sweepIdentity('0.1.0', files, 'data', { inference: 'wasm' });
 
-/** A studio's parts, opened anew; scores are made up, each variant's its own, and counted. */
-async function studio() {
+/** Opened once: it knows nothing of what was scored. */
+let model: Pick<StageContext, 'opened' | 'live'>;
+beforeAll(async () => {
   const file = await namedFile('public/samples/digits-vit/model.onnx');
   const opened = await openModel(file, file.name);
-  const job = new Job();
+  model = { opened, live: await LiveModel.create(opened, await loadNodeFactory(), new Job()) };
+}, 120_000);
+
+/** A studio's parts; scores are made up, each variant's its own, and counted. */
+function studio() {
   const scored: string[] = [];
   const score = (loss: number) => combine([Float32Array.of(loss, 2 * loss)], 'perplexity');
   const scorer = {
@@ -34,16 +39,15 @@ async function studio() {
     plainBlockRuns: () => 1,
   } as unknown as Scorer;
   const context: StageContext = {
-    opened,
-    live: await LiveModel.create(opened, await loadNodeFactory(), job),
+    ...model,
     dataset: null,
     backend: createCpuBackend(),
     solve: () => Promise.reject(new Error('aligned')),
     pairs: new PairStore(),
-    job,
+    job: new Job(),
   };
   const request: SweepRequest = {
-    groupId: opened.search.groups[0].id,
+    groupId: model.opened.search.groups[0].id,
     widths: [11],
     method: 'vanilla',
     reference: 'first',
@@ -66,14 +70,14 @@ async function studio() {
 }
 
 test('a seed of a stopped sweep spares what was scored', async () => {
-  const first = await studio();
+  const first = studio();
   const cache: SweepCache = new Map();
   await expect(first.sweep(cache, first.stop.signal)).rejects.toThrow(/abort/i);
   expect(first.scored).toHaveLength(1);
   // As it comes back from where it was kept.
   const seed = structuredClone(exportSweeps(cache, identity));
 
-  const second = await studio();
+  const second = studio();
   const fresh: SweepCache = new Map();
   expect(importSweeps(fresh, seed, identity)).toBe(1);
   expect(importSweeps(fresh, seed, identity)).toBe(0);
