@@ -34,6 +34,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   recover: ['graph', 'similarity', 'align', 'merge', 'kernels', 'runtime', 'tensor'],
   evaluate: ['data', 'runtime', 'tensor'],
   checkpoint: ['tensor'],
+  recipe: ['align', 'tensor'],
+  report: ['charts'],
   pipeline: [
     'tensor',
     'onnx',
@@ -49,9 +51,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'recover',
     'evaluate',
     'checkpoint',
+    'recipe',
   ],
   worker: ['pipeline', 'align', 'kernels', 'kernels/cpu', 'kernels/webgpu', 'runtime', 'runtime/ort'],
-  store: ['worker', 'pipeline'],
+  store: ['worker', 'pipeline', 'recipe', 'report'],
   charts: [],
   ui: ['store', 'charts'],
   main: ['store', 'charts', 'ui'],
@@ -61,7 +64,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const typesOnly: Readonly<Record<string, readonly string[]>> = { store: ['pipeline'] };
 
 /** The layers that run in a worker or in Node: no DOM there. */
-const pageLayers = ['store', 'charts', 'ui', 'main'];
+const pageLayers = ['store', 'charts', 'report', 'ui', 'main'];
 
 const splitFolders = ['kernels/cpu', 'kernels/webgpu', 'runtime/ort'];
 
