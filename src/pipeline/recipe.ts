@@ -265,5 +265,5 @@ async function withoutGivenLayers(
     replaced: layerMoves(opened.search, dropped),
   }));
   const droppedLayers = dropped.map(({ group, layers }) => ({ groupId: group.id, layers }));
-  return { plan, tied: [], files, changes: { replaced }, builtOn: '', droppedLayers };
+  return { plan, tied: [], permutations: [], files, changes: { replaced }, builtOn: '', droppedLayers };
 }

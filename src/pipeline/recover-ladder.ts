@@ -42,8 +42,28 @@ interface Scores {
   readonly report: Scored;
 }
 
+/** A rung, with options of this time. */
+export interface Climb {
+  readonly rung: RungId;
+  readonly options?: RecoveryStep['options'];
+}
+
+/**
+ * Rungs in the ladder's order. Deltas come twice: those of the up-projection before the down-projection is refitted
+ * on what they give, that of the down-projection after it, for what the refit could not reach.
+ */
+function climbsOf(rungs: readonly RungId[]): Climb[] {
+  return RUNG_IDS.filter((id) => rungs.includes(id) || (id === 'R3' && rungs.includes('R5'))).flatMap(
+    (rung): Climb[] => {
+      const before: Climb[] = rungs.includes('R5') ? [{ rung: 'R5', options: { of: ['in', 'gate'] } }] : [];
+      if (rung === 'R3') return [...before, ...(rungs.includes('R3') ? [{ rung }] : [])];
+      return [rung === 'R5' ? { rung, options: { of: ['out'] } } : { rung }];
+    },
+  );
+}
+
 export class Ladder {
-  readonly rungs: readonly RungId[];
+  readonly rungs: readonly Climb[];
   private readonly tools: RecoverTools;
   private readonly request: RecoverRequest;
   private readonly recovery: BackendRecovery;
@@ -73,7 +93,7 @@ export class Ladder {
     this.tools = tools;
     this.request = request;
     this.recovery = recovery;
-    this.rungs = RUNG_IDS.filter((id) => (rungs === 'best' ? BEST : rungs).includes(id));
+    this.rungs = climbsOf(rungs === 'best' ? BEST : rungs);
     this.taps = open.taps;
     this.merged = variant;
     this.variant = variant;
@@ -135,7 +155,7 @@ export class Ladder {
   }
 
   /** One rung on all sets, and its outcome. */
-  async climb(rung: RungId): Promise<void> {
+  async climb({ rung, options = {} }: Climb): Promise<void> {
     const begun = performance.now();
     const [before, bytes] = [this.select, this.bytes()];
     const outcomes: SetOutcome[] = [];
@@ -144,7 +164,7 @@ export class Ladder {
       else {
         for (const k of this.inOrder()) {
           if (this.isOver()) break;
-          outcomes.push(await this.attempt(rung, k, false, rung));
+          outcomes.push(await this.attempt(rung, k, false, rung, options));
         }
       }
     } finally {
@@ -173,7 +193,7 @@ export class Ladder {
   /** The fitted rungs once more on the inputs of the merged model, from shallow to deep, until it brings nothing. */
   private async refresh(outcomes: SetOutcome[]): Promise<void> {
     const { rungs } = this;
-    const chosen = REFRESHED.filter((id) => rungs.includes(id));
+    const chosen = REFRESHED.filter((id) => rungs.some(({ rung }) => rung === id));
     const again = chosen.length > 0 ? chosen : REFRESHED.slice(0, 1);
     for (let sweep = 0; sweep < SWEEPS && !this.isOver(); sweep++) {
       let isKept = false;
@@ -195,6 +215,7 @@ export class Ladder {
     k: number,
     refreshed: boolean,
     shownAs: RungId,
+    options: RecoveryStep['options'] = {},
   ): Promise<SetOutcome> {
     const { context } = this.tools;
     const { group, layers } = this.merged.tied[k];
@@ -203,7 +224,7 @@ export class Ladder {
     await context.job.check();
     let run: RungRun;
     try {
-      run = await this.run(rung, k, refreshed, shownAs);
+      run = await this.run(rung, k, refreshed, shownAs, options);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return { set, kept: false, notes: [error.message] };
@@ -237,6 +258,7 @@ export class Ladder {
     k: number,
     refreshed: boolean,
     shownAs: RungId,
+    given: RecoveryStep['options'],
   ): Promise<RungRun> {
     const { context } = this.tools;
     const { signal } = context.job;
@@ -255,8 +277,10 @@ export class Ladder {
     };
     const { rank, seed } = this.request;
     const { methods } = this.recovery;
-    if (rung === 'R5') return runRung(rung, this.recovery, set, state, data, { rank, seed }, control);
-    if (rung !== 'R6') return runRung(rung, this.recovery, set, state, data, {}, control);
+    if (rung !== 'R6') {
+      const options = rung === 'R5' ? { ...given, rank, seed } : given;
+      return runRung(rung, this.recovery, set, state, data, options, control);
+    }
     const own = storableRoles(set, methods.R6.defaults.own);
     const options = { own, seed };
     const steps = await this.stepsFor(k, async (few) => {
