@@ -9,10 +9,10 @@ import { type BackendRecovery, recoveryOn } from '../recover/on-backend.ts';
 import { storableRoles } from '../recover/storable.ts';
 import { Job } from './progress.ts';
 import type { RecoverTools } from './recover.ts';
+import { BEST, type Climb, climbsOf, LABELS, REFRESHED, SWEEPS } from './recover-climbs.ts';
 import type { CalibrationTaps } from './recover-data.ts';
 import { alignAnew, type RungRun, runRung } from './recover-rungs.ts';
 import { openSet, type RecoveredSet, recoveredVariant } from './recover-set.ts';
-import { RUNG_IDS } from './recover-types.ts';
 import { variantKey } from './sweep.ts';
 import type {
   LayerSet,
@@ -26,12 +26,6 @@ import type {
 } from './types.ts';
 import { releaseVariant, savingOf, type Variant } from './variant.ts';
 
-/** Rungs of “best”: all but deltas, which cost more bytes than they bring back. */
-const BEST: readonly RungId[] = ['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R6', 'refresh'];
-/** Rungs that a refresh does again, where they were asked for. */
-const REFRESHED: readonly RecoveryStep['rung'][] = ['R3', 'R4', 'R6'];
-/** Sweeps of a refresh, at most; it ends earlier where one brings nothing. */
-const SWEEPS = 3;
 /** Steps of distillation that are timed, and the most that “best” takes for a set. */
 const TIMED_STEPS = 6;
 const MOST_STEPS = 4000;
@@ -40,26 +34,6 @@ const MOST_STEPS = 4000;
 interface Scores {
   readonly select: Scored;
   readonly report: Scored;
-}
-
-/** A rung, with options of this time. */
-export interface Climb {
-  readonly rung: RungId;
-  readonly options?: RecoveryStep['options'];
-}
-
-/**
- * Rungs in the ladder's order. Deltas come twice: those of the up-projection before the down-projection is refitted
- * on what they give, that of the down-projection after it, for what the refit could not reach.
- */
-function climbsOf(rungs: readonly RungId[]): Climb[] {
-  return RUNG_IDS.filter((id) => rungs.includes(id) || (id === 'R3' && rungs.includes('R5'))).flatMap(
-    (rung): Climb[] => {
-      const before: Climb[] = rungs.includes('R5') ? [{ rung: 'R5', options: { of: ['in', 'gate'] } }] : [];
-      if (rung === 'R3') return [...before, ...(rungs.includes('R3') ? [{ rung }] : [])];
-      return [rung === 'R5' ? { rung, options: { of: ['out'] } } : { rung }];
-    },
-  );
 }
 
 export class Ladder {
@@ -388,16 +362,3 @@ export class Ladder {
     return Math.max(done, 1 - Math.max(0, this.deadline - performance.now()) / (60_000 * minutes));
   }
 }
-
-/** For people, while it runs. */
-const LABELS: Readonly<Record<RungId, string>> = {
-  R0c: 'Aligning to the running mean',
-  R0b: 'Fitting output biases',
-  R1: 'Refitting the up-projection',
-  R2: 'Matching pre-activations',
-  R3: 'Refitting the down-projection',
-  R4: 'Fitting gains of hidden units',
-  R5: 'Fitting low-rank deltas',
-  R6: 'Distilling',
-  refresh: 'Refreshing',
-};
