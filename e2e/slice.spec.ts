@@ -38,6 +38,8 @@ function copiesOf(
   ).length;
 }
 
+test.describe.configure({ mode: 'parallel' });
+
 for (const { name, exporter, modelPath, parameters, open } of cases) {
   test.describe
     .serial(`${name}, ${exporter}`, () => {

@@ -21,12 +21,17 @@ export interface StudioOptions {
   /** `force` uses the WebGPU kernels even on a software adapter (inference stays on wasm there). */
   readonly gpu?: 'auto' | 'force' | 'off';
   readonly headless?: boolean;
-  /** One thread makes timings comparable between machines. */
-  readonly threads?: number;
+  /**
+   * One thread makes timings comparable between machines, and is the default of tests, which run two at a time;
+   * elsewhere it is as many as the machine has.
+   */
+  readonly threads?: number | 'all';
   /** Viewport, colour scheme and the like. */
   readonly context?: BrowserContextOptions;
   /** Sub-path to serve under. */
   readonly base?: string;
+  /** Another host than `vite preview`; closed with the studio. */
+  readonly server?: PageServer;
 }
 
 export interface Summary {
@@ -456,7 +461,7 @@ function linesOf(file: string): string[] {
 /** Builds where needed, serves the built page, and opens it in Chromium. */
 export async function launchStudio(options: StudioOptions = {}): Promise<Studio> {
   const executable = ensureBrowser();
-  const server = await servePage(options.base);
+  const server = options.server ?? (await servePage(options.base));
   const browser = await chromium.launch({
     executablePath: executable.path,
     headless: options.headless ?? true,
@@ -469,7 +474,8 @@ export async function launchStudio(options: StudioOptions = {}): Promise<Studio>
     const studio = new Studio(page, browser, server);
     await page.addInitScript(installWatch);
     const query = new URLSearchParams({ gpu: options.gpu ?? 'auto', save: 'download' });
-    if (options.threads !== undefined) query.set('threads', String(options.threads));
+    const { threads = process.env.TEST_WORKER_INDEX === undefined ? 'all' : 1 } = options;
+    if (threads !== 'all') query.set('threads', String(threads));
     await page.goto(`${server.url}?${query}`);
     await page.getByLabel('Model files', { exact: true }).waitFor({ state: 'attached' });
     return studio;

@@ -7,6 +7,8 @@ import { launchStudio } from './studio.ts';
 import { matrixDifference, relativeDifference } from './support/compare.ts';
 import { reference, referenceMatrix, sampleNames } from './support/fixtures.ts';
 
+test.describe.configure({ mode: 'parallel' });
+
 for (const name of sampleNames) {
   test(`${name} on forced WebGPU`, async () => {
     test.setTimeout(300_000);

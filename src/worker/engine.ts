@@ -23,11 +23,22 @@ export interface Engine {
   readonly checkAgainst?: () => Promise<SessionFactory>;
 }
 
+/** Why there is one thread where more were possible; empty where not. */
+function whyOneThread(): string {
+  if (globalThis.crossOriginIsolated) return '';
+  return ' One thread only: the browser does not isolate this page from other sites here. Loading it again helps where service workers are allowed (https, no private window).';
+}
+
 export async function createEngine(preference: GpuPreference, askedThreads?: number): Promise<Engine> {
   const threads = usableThreads(askedThreads);
   const cpu = async (reason: string): Promise<Engine> => {
     const sessions = await loadWasmFactory(threads);
-    const summary: EngineSummary = { backend: 'cpu', inference: 'wasm', threads, reason };
+    const summary: EngineSummary = {
+      backend: 'cpu',
+      inference: 'wasm',
+      threads,
+      reason: reason + whyOneThread(),
+    };
     return { summary, backend: createCpuBackend({ gemm: createRuntimeGemm(sessions) }), sessions };
   };
   const onThreads = `${threads} thread${threads > 1 ? 's' : ''}`;
