@@ -154,5 +154,10 @@ for (const { name, exporter, modelPath, parameters, open } of cases) {
         expect(await studio.errors()).toEqual([]);
         expect(studio.consoleErrors).toEqual([]);
       });
+
+      test('nothing jumped while results arrived', async () => {
+        const { value, moved } = await studio.layoutShift();
+        expect(value, moved.join('\n')).toBeLessThan(0.05);
+      });
     });
 }

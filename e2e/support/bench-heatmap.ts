@@ -1,0 +1,104 @@
+/**
+ * How long the page works for one move of the pointer over a measured heatmap of 96 layers: from the event to React's
+ * commit of what it changes, on the page's own clock. Painting is not in it.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Studio } from '../studio.ts';
+import { writeBigModel } from './big-model.ts';
+import { scratchFolder } from './scratch.ts';
+
+const layers = 96;
+const width = 16;
+const rows = 600;
+
+/** An array of seeded noise as .npy. */
+function npy(shape: readonly number[]): Buffer {
+  let state = 7;
+  const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
+    state = (state * 48271) % 2147483647;
+    return state / 2147483647 - 0.5;
+  });
+  const facts = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`;
+  const header = Buffer.from(`${facts.padEnd(117)}\n`, 'latin1');
+  const start = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length, 0]);
+  return Buffer.concat([start, header, Buffer.from(values.buffer)]);
+}
+
+/** Opens a model of 96 small layers with data, and measures it. */
+async function openDeepModel(studio: Studio): Promise<void> {
+  const folder = scratchFolder();
+  const model = join(folder, 'deep.onnx');
+  const data = join(folder, 'x.npy');
+  await writeBigModel(model, { layers, dModel: width, dFf: 4 * width });
+  writeFileSync(data, npy([rows, width]));
+  await studio.openModel([model, data]);
+  await studio.measure();
+}
+
+/** Milliseconds of each move: across all cells of a row and a column, or along the diagonal with the button down. */
+async function timeMoves(studio: Studio, kind: 'hover' | 'brush'): Promise<number[]> {
+  const { page } = studio;
+  const square = page.locator('.heatmap-square');
+  await square.scrollIntoViewIfNeeded();
+  const box = await square.boundingBox();
+  if (!box) throw new Error('The heatmap is not on the page.');
+  const cell = box.width / layers;
+  if (kind === 'brush') {
+    await page.mouse.move(box.x + cell / 2, box.y + cell / 2);
+    await page.mouse.down();
+  }
+  const times = await square.evaluate(
+    async (element, { count, alongDiagonal }) => {
+      const { left, top, width } = element.getBoundingClientRect();
+      const spent: number[] = [];
+      const channel = new MessageChannel();
+      // React's own work for the event is queued as a message before this one.
+      const after = () =>
+        new Promise<void>((done) => {
+          channel.port1.onmessage = () => done();
+          channel.port2.postMessage(null);
+        });
+      for (let step = 0; step < 3 * count; step++) {
+        const at = (index: number) => ((index + 0.5) * width) / count;
+        const index = step % count;
+        const [column, row] = alongDiagonal ? [index, index] : step < count ? [index, 3] : [50, index];
+        const begun = performance.now();
+        element.dispatchEvent(
+          new PointerEvent('pointermove', {
+            bubbles: true,
+            pointerId: 1,
+            pointerType: 'mouse',
+            buttons: alongDiagonal ? 1 : 0,
+            clientX: left + at(column),
+            clientY: top + at(row),
+          }),
+        );
+        await after();
+        spent.push(performance.now() - begun);
+        await new Promise((next) => requestAnimationFrame(next));
+      }
+      return spent;
+    },
+    { count: layers, alongDiagonal: kind === 'brush' },
+  );
+  if (kind === 'brush') {
+    // Back to where the button went down: a click, and Escape gives it up.
+    await page.mouse.up();
+    await page.keyboard.press('Escape');
+  }
+  return times;
+}
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}
+
+/** 95th percentiles in milliseconds. */
+export async function heatmapHandlers(studio: Studio): Promise<{ hover: number; brush: number }> {
+  await openDeepModel(studio);
+  const hover = percentile(await timeMoves(studio, 'hover'), 0.95);
+  const brush = percentile(await timeMoves(studio, 'brush'), 0.95);
+  return { hover, brush };
+}
