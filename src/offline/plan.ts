@@ -24,7 +24,7 @@ export interface OfflinePlan {
 
 /** From the page to the service worker. */
 export type ToServiceWorker =
-  /** Keep these parts as well, where they are not yet. */
+  /** From a page of the worker's own version: keep these parts as well, where they are not yet. */
   | { readonly type: 'keep'; readonly parts: readonly Part[] }
-  /** No page needs the version before: take over. Sent by that version itself. */
+  /** From a page that has just loaded, to the version that waits: take over if no other page is open. */
   | { readonly type: 'take-over' };

@@ -3,10 +3,10 @@
  * hosts that send none and the policy holds in workers too (a page's <meta> does not reach them), and opens the page
  * without a network.
  *
- * A new version waits until no page of the old one is open. A page that is alone and loads again is no longer needed:
- * it is answered by the new version. Nobody's work is ever interrupted.
+ * A new version waits until no page of the old one is open, or until the only one has just been loaded, asks for it,
+ * and loads again. Nobody's work is ever interrupted.
  */
-import type { OfflinePlan, ToServiceWorker } from './plan.ts';
+import type { OfflinePlan, Part, ToServiceWorker } from './plan.ts';
 import { createShelf } from './shelf.ts';
 
 declare const self: ServiceWorkerGlobalScope;
@@ -22,32 +22,32 @@ const shelf = createShelf(__LAYERFOLD_OFFLINE_PLAN__, {
 
 self.addEventListener('install', (event) => event.waitUntil(shelf.keep(['page'])));
 
-self.addEventListener('activate', (event) =>
-  event.waitUntil(
-    // The page of a first visit is taken over as well.
-    shelf.clean().then(() => self.clients.claim()),
-  ),
-);
+// The page of a first visit is taken over as well.
+self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
 
 self.addEventListener('message', (event) => {
   const message = event.data as ToServiceWorker;
-  if (message.type === 'take-over') event.waitUntil(self.skipWaiting());
-  // Without a network there is nothing to keep; the next visit asks again.
-  else event.waitUntil(shelf.keep(message.parts).catch(() => undefined));
+  event.waitUntil(message.type === 'take-over' ? takeOver() : keep(message.parts));
 });
 
 self.addEventListener('fetch', (event) => {
   const { request } = event;
-  if (request.method !== 'GET' || !request.url.startsWith(scope)) return;
-  event.respondWith(request.mode === 'navigate' ? navigate(request) : shelf.answer(request));
+  if (request.method === 'GET' && request.url.startsWith(scope)) event.respondWith(shelf.answer(request));
 });
 
-/** A page that loads. The one before it in the same tab still counts as open. */
-async function navigate(request: Request): Promise<Response> {
-  const { waiting } = self.registration;
-  if (waiting && (await self.clients.matchAll({ type: 'window' })).length <= 1) {
-    waiting.postMessage({ type: 'take-over' } satisfies ToServiceWorker);
-    return new Response('', { headers: { Refresh: '0', 'Content-Type': 'text/html' } });
-  }
-  return shelf.answer(request);
+/** Pages open, of any version. */
+async function pages(): Promise<number> {
+  const windows = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  return windows.filter(({ url }) => url.startsWith(scope)).length;
+}
+
+async function takeOver(): Promise<void> {
+  if ((await pages()) <= 1) await self.skipWaiting();
+}
+
+async function keep(parts: readonly Part[]): Promise<void> {
+  // Alone, the page that asks is of this version: nobody needs the files of another.
+  if ((await pages()) <= 1) await shelf.clean();
+  // Without a network there is nothing to keep; the next visit asks again.
+  await shelf.keep(parts).catch(() => undefined);
 }

@@ -1,6 +1,6 @@
 /**
  * The files that the service worker keeps, in one cache, each under its path and the hash of its contents. Versions
- * of the page share what did not change; what no longer belongs to a version goes when that version takes over.
+ * of the page share what did not change; what no longer belongs to the version goes when none of the old is open.
  *
  * Why not a library: the usual one keeps everything when it is installed, and here that would be 60 MB; and no answer
  * may leave without the headers of the plan.
@@ -78,7 +78,11 @@ export function createShelf({ files, headers }: OfflinePlan, { scope, cache, fet
 
     async answer(request) {
       const file = find(request.url);
-      if (!file) return withHeaders(await fetch(request));
+      if (!file) {
+        // Of the version before, for a page that still is of it.
+        const old = await (await cache()).match(request.url, { ignoreSearch: true, ignoreVary: true });
+        return withHeaders(old ?? (await fetch(request)));
+      }
       const kept = await match(file);
       if (kept) return withHeaders(kept);
       const response = await fetch(request);

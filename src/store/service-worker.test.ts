@@ -12,6 +12,7 @@ interface Situation {
   readonly remembers?: boolean;
   readonly memory?: null;
   readonly refuses?: boolean;
+  readonly waiting?: boolean;
 }
 
 async function visit(situation: Situation, before = async (_: StudioStore) => {}) {
@@ -21,7 +22,8 @@ async function visit(situation: Situation, before = async (_: StudioStore) => {}
   const log: string[] = [];
   const memory = new Map<string, string>(situation.remembers ? [['layerfold:loaded-again', '1']] : []);
   const active = { postMessage: (message: unknown) => log.push(JSON.stringify(message)) };
-  const registration = { active } as unknown as ServiceWorkerRegistration;
+  const waiting = situation.waiting ? active : null;
+  const registration = { active, waiting } as unknown as ServiceWorkerRegistration;
   const page: PageDoor = {
     isolated: situation.isolated ?? false,
     hostname: situation.hostname ?? 'host.example',
@@ -71,6 +73,12 @@ test('a page that somebody touched or works in is not loaded again', async () =>
   expect((await visit({ memory: null })).log).toEqual(['register', keep]);
   const open = await visit({}, (store) => store.getState().openSample('digits-vit'));
   expect(open.log).toEqual(['register', keep]);
+});
+
+test('a version that waits takes over before anything is done, and not later', async () => {
+  const visited = { isolated: true, controlled: true, waiting: true };
+  expect((await visit(visited)).log).toEqual(['register', '{"type":"take-over"}', 'reload']);
+  expect((await visit({ ...visited, touched: true })).log).toEqual(['register', keep]);
 });
 
 test('the project’s own server needs none, and a browser may refuse', async () => {

@@ -37,7 +37,13 @@ export async function startServiceWorker(store: StudioStore, page: PageDoor): Pr
   const local = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(page.hostname);
   if (local && page.isolated && !workers.controller) return;
   try {
-    await workers.register('./sw.js', { scope: './', updateViaCache: 'none' });
+    const { waiting } = await workers.register('./sw.js', { scope: './', updateViaCache: 'none' });
+    // A new version came during the visit before.
+    if (waiting && isFresh(store, page)) {
+      const taken = takenOver(workers);
+      waiting.postMessage({ type: 'take-over' } satisfies ToServiceWorker);
+      if ((await taken) && loadAgain(store, page)) return;
+    }
     const { active } = await workers.ready;
     if (!workers.controller) await takenOver(workers);
     if (!page.isolated && loadAgain(store, page)) return;
@@ -47,20 +53,29 @@ export async function startServiceWorker(store: StudioStore, page: PageDoor): Pr
   }
 }
 
-/** True where the page is loaded again: at most once in a row, and never with work in it. */
-function loadAgain(store: StudioStore, { memory, touched, reload }: PageDoor): boolean {
+/** Nobody has touched the page, and there is no work in it. */
+function isFresh(store: StudioStore, { touched }: PageDoor): boolean {
   const { model, job, errors } = store.getState();
-  if (!memory || memory.getItem(tried) || touched() || model || job || errors.length > 0) return false;
+  return !touched() && !model && !job && errors.length === 0;
+}
+
+/** True where the page is loaded again: at most once in a row, and only a fresh one. */
+function loadAgain(store: StudioStore, page: PageDoor): boolean {
+  const { memory, reload } = page;
+  if (!memory || memory.getItem(tried) || !isFresh(store, page)) return false;
   memory.setItem(tried, '1');
   reload();
   return true;
 }
 
-/** The service worker's hold on this page. It may never come: a page loaded past it (Shift and reload) stays without. */
-function takenOver(workers: NonNullable<PageDoor['workers']>): Promise<void> {
+/**
+ * Whether another service worker takes hold of this page, soon. It need not: a page loaded past it (Shift and reload)
+ * stays without, and a new version leaves the pages of the old alone.
+ */
+function takenOver(workers: NonNullable<PageDoor['workers']>): Promise<boolean> {
   return new Promise((resolve) => {
-    workers.addEventListener('controllerchange', () => resolve(), { once: true });
-    setTimeout(resolve, 3_000);
+    workers.addEventListener('controllerchange', () => resolve(true), { once: true });
+    setTimeout(() => resolve(false), 3_000);
   });
 }
 
