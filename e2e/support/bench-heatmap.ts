@@ -2,39 +2,10 @@
  * How long the page works for one move of the pointer over a measured heatmap of 96 layers: from the event to React's
  * commit of what it changes, on the page's own clock. Painting is not in it.
  */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Studio } from '../studio.ts';
-import { writeBigModel } from './big-model.ts';
-import { scratchFolder } from './scratch.ts';
+import { writeDeepModel } from './deep-model.ts';
 
 const layers = 96;
-const width = 16;
-const rows = 600;
-
-/** An array of seeded noise as .npy. */
-function npy(shape: readonly number[]): Buffer {
-  let state = 7;
-  const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
-    state = (state * 48271) % 2147483647;
-    return state / 2147483647 - 0.5;
-  });
-  const facts = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`;
-  const header = Buffer.from(`${facts.padEnd(117)}\n`, 'latin1');
-  const start = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length, 0]);
-  return Buffer.concat([start, header, Buffer.from(values.buffer)]);
-}
-
-/** Opens a model of 96 small layers with data, and measures it. */
-async function openDeepModel(studio: Studio): Promise<void> {
-  const folder = scratchFolder();
-  const model = join(folder, 'deep.onnx');
-  const data = join(folder, 'x.npy');
-  await writeBigModel(model, { layers, dModel: width, dFf: 4 * width });
-  writeFileSync(data, npy([rows, width]));
-  await studio.openModel([model, data]);
-  await studio.measure();
-}
 
 /** Milliseconds of each move: across all cells of a row and a column, or along the diagonal with the button down. */
 async function timeMoves(studio: Studio, kind: 'hover' | 'brush'): Promise<number[]> {
@@ -97,7 +68,8 @@ function percentile(values: readonly number[], share: number): number {
 
 /** 95th percentiles in milliseconds. */
 export async function heatmapHandlers(studio: Studio): Promise<{ hover: number; brush: number }> {
-  await openDeepModel(studio);
+  await studio.openModel(await writeDeepModel(layers));
+  await studio.measure();
   const hover = percentile(await timeMoves(studio, 'hover'), 0.95);
   const brush = percentile(await timeMoves(studio, 'brush'), 0.95);
   return { hover, brush };
