@@ -31,7 +31,7 @@ async function mergeSample(studio: Studio, path: string): Promise<void> {
 test('a bare host: isolated after loading again once, the main job, and the same without the host', async () => {
   const folder = scratchFolder();
   const server = await servePlainly(base);
-  const studio = await launchStudio({ gpu: 'off', threads: 'all', server });
+  const studio = await launchStudio({ gpu: 'off', server });
   const { page } = studio;
   try {
     await expect.poll(() => isolated(studio), { timeout: 60_000 }).toBe(true);
@@ -100,6 +100,12 @@ test('a new version waits for the next visit', async () => {
     await other.close();
     await page.reload();
     await expect(page).toHaveTitle('Next', { timeout: 60_000 });
+    // Isolation is for this: threads that share memory.
+    await studio.openSample(name);
+    const threads = await page.evaluate(() => navigator.hardwareConcurrency);
+    const summary = page.getByRole('region', { name: 'Model summary', exact: true });
+    await expect(summary).toContainText(`(${Math.min(threads, 8)} thread`);
+    await studio.measure();
     expect(await isolated(studio)).toBe(true);
   } finally {
     await studio.close();
