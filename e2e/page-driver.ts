@@ -80,13 +80,14 @@ export class PageDriver {
   /**
    * Cumulative layout shift: the largest sum over a burst (shifts less than a second apart, five seconds at most),
    * with what moved in it.
+   * @param after milliseconds on the page's clock
    */
-  async layoutShift(): Promise<{ value: number; moved: string[] }> {
+  async layoutShift(after: number): Promise<{ value: number; moved: string[] }> {
     const { shifts } = await this.watch();
     let worst: typeof shifts = [];
     let burst: typeof shifts = [];
     const sum = (list: typeof shifts) => list.reduce((total, { value }) => total + value, 0);
-    for (const shift of shifts) {
+    for (const shift of shifts.filter(({ at }) => at > after)) {
       const goesOn = burst.length > 0 && shift.at - burst[burst.length - 1].at < 1000;
       burst = goesOn && shift.at - burst[0].at < 5000 ? [...burst, shift] : [shift];
       if (sum(burst) > sum(worst)) worst = burst;

@@ -75,7 +75,7 @@ function loadAgain(store: StudioStore, page: PageDoor): boolean {
 function takenOver(workers: NonNullable<PageDoor['workers']>): Promise<boolean> {
   return new Promise((resolve) => {
     workers.addEventListener('controllerchange', () => resolve(true), { once: true });
-    setTimeout(() => resolve(false), 3_000);
+    setTimeout(() => resolve(false), 15_000);
   });
 }
 
