@@ -54,14 +54,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'recipe',
   ],
   worker: ['pipeline', 'align', 'kernels', 'kernels/cpu', 'kernels/webgpu', 'runtime', 'runtime/ort'],
-  store: ['worker', 'pipeline', 'recipe', 'report'],
+  offline: [],
+  store: ['worker', 'pipeline', 'offline', 'recipe', 'report'],
   charts: [],
   ui: ['store', 'charts'],
   main: ['store', 'charts', 'ui'],
 };
 
 /** Only types may be taken from these: the page holds small facts, and charts draw plain data. */
-const typesOnly: Readonly<Record<string, readonly string[]>> = { store: ['pipeline'] };
+const typesOnly: Readonly<Record<string, readonly string[]>> = { store: ['pipeline', 'offline'] };
 
 /** The layers that run in a worker or in Node: no DOM there. */
 const pageLayers = ['store', 'charts', 'report', 'ui', 'main'];

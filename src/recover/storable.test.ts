@@ -3,10 +3,10 @@
  * zero.
  */
 import { describe, expect, test } from 'vitest';
+import { createCpuAlgebra } from '../testing/cpu-algebra.ts';
 import { createRandom } from '../testing/random.ts';
 import { plantedStack, withEverything } from '../testing/recover-models.ts';
 import { inMemory } from './calibration.ts';
-import { createCpuAlgebra } from '../testing/cpu-algebra.ts';
 import { type Recovered, type RecoveryInput, recoveryMethods } from './method.ts';
 import { outputError, outputPowers } from './statistics.ts';
 import { MIN_SCALE, storableRoles, storableScales } from './storable.ts';
