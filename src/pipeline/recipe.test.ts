@@ -79,7 +79,7 @@ async function merged(plan: Partial<MergePlan>): Promise<{ variant: Variant; rec
     app: '0.1.0',
     files,
     data: dataIdentity(context.dataset!, DATA),
-    permutations: permutationsOf(context.opened, context.pairs, variant.plan),
+    permutations: permutationsOf(variant),
     saving: savingOf(context.opened, variant),
     evaluations: [],
     notes: [],
@@ -122,10 +122,8 @@ test('the best score is carried out as the sum that it was', async () => {
 });
 
 test('other permutations give other bytes and another key', async () => {
-  const { recipe } = await merged({});
-  const { permutation: identity, ...place } = {
-    ...permutationsOf(first.context.opened, first.context.pairs, recipe.plan)[0],
-  };
+  const { recipe, variant } = await merged({});
+  const { permutation: identity, ...place } = { ...permutationsOf(variant)[0] };
   const reversed = storePermutation({ ...place, permutation: identity.inverse() });
   const other = { ...recipe, permutations: [reversed, ...recipe.permutations!.slice(1)] };
   const [a, b] = [

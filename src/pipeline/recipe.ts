@@ -55,16 +55,15 @@ function alignedLayers(opened: OpenedModel, plan: MergePlan) {
   });
 }
 
-/**
- * The permutations that a merge took: to be asked right after it, because other data clears the store.
- * @param plan as carried out (its score is one sum)
- */
-export function permutationsOf(opened: OpenedModel, pairs: PairStore, plan: MergePlan): LayerPermutation[] {
+/** The permutations that a merge took, of every layer but the reference of each set. */
+export function permutationsOf({ plan, tied, permutations }: Variant): LayerPermutation[] {
   if (!isAligned(plan)) return [];
-  return alignedLayers(opened, plan).map(({ group, reference, layer }) => {
-    const key = scoreKey(termsOf(plan.score as SingleScore, group), group);
-    const { permutation } = pairs.get(group.id, reference, layer, key)!;
-    return { groupId: group.id, reference, layer, permutation };
+  return tied.flatMap(({ group, layers }, k) => {
+    const reference = layers[referencePosition(plan.reference, layers.length)];
+    return layers.flatMap((layer, i) => {
+      const permutation = permutations[k][i];
+      return permutation && layer !== reference ? [{ groupId: group.id, reference, layer, permutation }] : [];
+    });
   });
 }
 

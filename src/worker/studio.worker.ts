@@ -8,8 +8,10 @@
 import { GpuLostError } from '../kernels/errors.ts';
 import type { JobOptions } from '../pipeline/progress.ts';
 import type { Studio } from '../pipeline/studio.ts';
+import type { SweepSeed } from '../pipeline/sweep-seed.ts';
 import type {
   DownloadFormat,
+  EvaluationResult,
   GenerateRequest,
   LayerSet,
   MergePlan,
@@ -19,6 +21,7 @@ import type {
   SplitName,
   SweepRequest,
 } from '../pipeline/types.ts';
+import type { Recipe } from '../recipe/schema.ts';
 import type { GpuPreference } from './api.ts';
 import { createAssignmentPool } from './assignment-pool.ts';
 import { chooseEngine, type EngineChoice } from './engine.ts';
@@ -76,6 +79,11 @@ const handlers: Record<Method, Handler> = {
   plan: async (o, [request]: readonly PlanRequest[]) => (await ready()).plan(request, o),
   recover: async (o, [request]: readonly RecoverRequest[]) => (await ready()).recover(request, o),
   recovery: async () => (await ready()).recovery(),
+  recipe: async (o, [evaluations]: readonly EvaluationResult[][]) => (await ready()).recipe(evaluations, o),
+  mergeRecipe: async (o, [recipe]: readonly (string | Recipe)[]) => (await ready()).mergeRecipe(recipe, o),
+  identity: async (o) => (await ready()).identity(o),
+  sweepSeed: async (o) => (await ready()).sweepSeed(o),
+  useSweepSeed: async (o, [seed]: readonly SweepSeed[]) => (await ready()).useSweepSeed(seed, o),
   examples: async (o, [request]: readonly GenerateRequest[]) => (await ready()).examples(request, o),
   download: async (o, [format]: readonly DownloadFormat[]) => (await ready()).download(format, o),
 };
