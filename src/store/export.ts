@@ -14,8 +14,11 @@ export function matrixCsv({ size, values }: SimilarityMatrix): string {
   return `${['', ...indices].join(',')}\n${rows.join('\n')}\n`;
 }
 
-export function matrixFileName({ kind, groupId }: SimilarityMatrix): string {
-  return `${kind}-${safeName(groupId)}.csv`;
+export function matrixFileName(
+  { kind, groupId }: SimilarityMatrix,
+  extension: 'csv' | 'png' | 'svg' = 'csv',
+): string {
+  return `${kind}-${safeName(groupId)}.${extension}`;
 }
 
 /** In parts, one row of the correlation each: the whole of a large pair would be a string of hundreds of megabytes. */

@@ -2,12 +2,23 @@
 
 import type { SliceContext } from './context.ts';
 import { alignmentJson, matrixCsv, matrixFileName } from './export.ts';
-import { formatSeconds } from './format.ts';
-import type { GroupMatrices, SimilarityMatrix, StudioActions, StudioFacts } from './types.ts';
+import { formatInteger, formatSeconds } from './format.ts';
+import { modelTitle } from './formats.ts';
+import { sentenceOf } from './jobs.ts';
+import { setName } from './sets.ts';
+import type { GroupMatrices, MatrixFigure, SimilarityMatrix, StudioActions, StudioFacts } from './types.ts';
 
 type SeeActions = Pick<
   StudioActions,
-  'measure' | 'align' | 'saveMatrix' | 'saveAlignment' | 'showKind' | 'showGroup' | 'showTable' | 'setStretch'
+  | 'measure'
+  | 'align'
+  | 'saveMatrix'
+  | 'saveMatrixFigure'
+  | 'saveAlignment'
+  | 'showKind'
+  | 'showGroup'
+  | 'showTable'
+  | 'setStretch'
 >;
 
 /** The matrices by group and kind, with some replaced. */
@@ -41,6 +52,32 @@ function emptyMatrix(groupId: string, kind: SimilarityMatrix['kind'], size: numb
     empties.set(key, matrix);
   }
   return matrix;
+}
+
+const FIGURE_TITLES: Record<SimilarityMatrix['kind'], string> = {
+  cka: 'CKA of FFN outputs',
+  'cka-debiased': 'Debiased CKA of FFN outputs',
+  aligned: 'Aligned correlation of hidden units',
+  attention: 'CKA of attention outputs',
+};
+
+/** The matrix shown, with what a reader needs who has not the page; null where no model is open. */
+export function matrixFigure(state: StudioFacts): MatrixFigure | null {
+  const matrix = shownMatrix(state);
+  const { model, view, picks } = state;
+  const group = model?.groups.find(({ id }) => id === matrix?.groupId);
+  if (!matrix || !model || !group) return null;
+  const measured =
+    matrix.samples > 0 ? `measured on ${formatInteger(matrix.samples)} calibration rows` : 'not measured yet';
+  return {
+    matrix,
+    stretch: view.stretch,
+    title: FIGURE_TITLES[matrix.kind],
+    lines: [modelTitle(model), `${group.name}, ${group.layers} layers, ${measured}`],
+    windows: picks.sets.flatMap(({ groupId, layers }, set) =>
+      groupId === group.id ? [{ set, layers, name: `Layers ${setName(layers)}` }] : [],
+    ),
+  };
 }
 
 export function createSeeActions({ api, files, set, get, jobs, fail }: SliceContext): SeeActions {
@@ -82,6 +119,16 @@ export function createSeeActions({ api, files, set, get, jobs, fail }: SliceCont
       const matrix = shownMatrix(get());
       if (!matrix) return;
       files.saveAsLink(new Blob([matrixCsv(matrix)], { type: 'text/csv' }), matrixFileName(matrix));
+    },
+
+    async saveMatrixFigure(format, draw) {
+      const figure = matrixFigure(get());
+      if (!figure) return;
+      try {
+        files.saveAsLink(await draw(figure), matrixFileName(figure.matrix, format));
+      } catch (error) {
+        fail('see', sentenceOf(error));
+      }
     },
 
     saveAlignment() {

@@ -209,6 +209,20 @@ export interface ExamplesRun {
   readonly of: MergePlan | null;
 }
 
+/** What a saved picture of a matrix says. */
+export interface MatrixFigure {
+  readonly matrix: SimilarityMatrix;
+  readonly stretch: boolean;
+  readonly title: string;
+  readonly lines: readonly string[];
+  /** `set` is the place in the list of picks, which gives the colour. */
+  readonly windows: readonly {
+    readonly set: number;
+    readonly layers: readonly number[];
+    readonly name: string;
+  }[];
+}
+
 /** A file that was saved, and what the person should know of it. */
 export interface SavedAs {
   readonly fileName: string;
@@ -323,6 +337,8 @@ export interface StudioActions {
   setFormat(format: DownloadFormat): void;
   download(): Promise<void>;
   saveMatrix(): void;
+  /** The heatmap as a figure; the page draws it. */
+  saveMatrixFigure(format: 'png' | 'svg', draw: (figure: MatrixFigure) => Promise<Blob>): Promise<void>;
   saveAlignment(): void;
   saveSweep(): void;
   savePlans(): void;

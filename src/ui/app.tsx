@@ -20,6 +20,7 @@ import './styles/controls.css';
 import './styles/layout.css';
 import './styles/open.css';
 import './styles/see.css';
+import './styles/layers.css';
 import './styles/ranked.css';
 import './styles/sweep.css';
 import './styles/results.css';

@@ -6,6 +6,7 @@ import { useStudio } from '../store/react.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
 import { Fact } from './fact.tsx';
+import { LayerStack } from './layer-stack.tsx';
 import { RadioCards } from './radio-cards.tsx';
 import { ScoreChoiceField } from './score-choice.tsx';
 import { SeedField } from './seed-field.tsx';
@@ -21,6 +22,7 @@ export function MergeSection() {
   return (
     <StepSection step="merge" about="Each set of layers becomes one stored copy that all of them use.">
       <div className="merge">
+        <Stacks />
         <div className="merge-choices">
           <div>
             <h3>Method</h3>
@@ -49,6 +51,18 @@ export function MergeSection() {
         </div>
       </div>
     </StepSection>
+  );
+}
+
+function Stacks() {
+  const model = useStudio((state) => state.model);
+  if (!model) return null;
+  return (
+    <div className="merge-stacks">
+      {model.groups.map((group) => (
+        <LayerStack key={group.id} model={model} group={group} />
+      ))}
+    </div>
   );
 }
 

@@ -1,12 +1,16 @@
 /** Step 3, the centre of the page: the heatmap, what it shows, and the windows picked on it. */
 import { useState } from 'react';
+import { heatmapFigureSvg } from '../charts/heatmap-figure.ts';
+import { rasterise } from '../charts/rasterise.ts';
 import { formatInteger } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import { shownMatrix } from '../store/see.ts';
+import type { MatrixFigure } from '../store/types.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
 import { Heatmap } from './heatmap.tsx';
 import { HeatmapLegend } from './heatmap-legend.tsx';
+import { LayerStack } from './layer-stack.tsx';
 import { MatrixTable } from './matrix-table.tsx';
 import { PairTools } from './pair-tools.tsx';
 import { RadioCards } from './radio-cards.tsx';
@@ -53,6 +57,7 @@ export function SeeSection() {
               onPair={(reference, layer) => setPair({ reference: String(reference), layer: String(layer) })}
             />
           )}
+          <LayerStack key={group.id} model={model} group={group} />
           <MapTools samples={matrix.samples} />
         </div>
         <div className="see-side">
@@ -84,6 +89,10 @@ function GroupChoice() {
   );
 }
 
+const drawSvg = async (figure: MatrixFigure) =>
+  new Blob([heatmapFigureSvg(figure)], { type: 'image/svg+xml' });
+const drawPng = (figure: MatrixFigure) => rasterise(heatmapFigureSvg(figure));
+
 function MapTools({ samples }: { samples: number }) {
   const matrix = useStudio(shownMatrix);
   const table = useStudio(({ view }) => view.table);
@@ -91,6 +100,7 @@ function MapTools({ samples }: { samples: number }) {
   const showTable = useStudio((state) => state.showTable);
   const setStretch = useStudio((state) => state.setStretch);
   const saveMatrix = useStudio((state) => state.saveMatrix);
+  const saveMatrixFigure = useStudio((state) => state.saveMatrixFigure);
   if (!matrix) return null;
   return (
     <div className="map-foot">
@@ -109,6 +119,12 @@ function MapTools({ samples }: { samples: number }) {
         </Button>
         <Button kind="quiet" onClick={saveMatrix}>
           Save matrix as CSV
+        </Button>
+        <Button kind="quiet" onClick={() => void saveMatrixFigure('svg', drawSvg)}>
+          Save heatmap as SVG
+        </Button>
+        <Button kind="quiet" onClick={() => void saveMatrixFigure('png', drawPng)}>
+          Save heatmap as PNG
         </Button>
       </div>
     </div>

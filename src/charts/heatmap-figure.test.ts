@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { windowColor } from './heatmap.ts';
+import { type HeatmapFigure, heatmapFigureSvg } from './heatmap-figure.ts';
+
+const values = [1, 0.62, Number.NaN, 0.62, 1, 0.41, Number.NaN, 0.41, 1];
+const figure: HeatmapFigure = {
+  matrix: { size: 3, values },
+  stretch: false,
+  title: 'CKA of FFN outputs',
+  lines: ['a <model> & "more".onnx', 'h.*.mlp, 3 layers'],
+  windows: [
+    { set: 0, layers: [0, 1], name: 'Layers 0–1' },
+    { set: 4, layers: [0, 2], name: 'Layers 0, 2' },
+  ],
+};
+const count = (text: string, part: string) => text.split(part).length - 1;
+
+describe('heatmap as a figure', () => {
+  const svg = heatmapFigureSvg(figure);
+
+  it('colours each measured cell and leaves the others to the ground', () => {
+    expect(count(svg, 'fill="rgb(253, 234, 69)"')).toBe(3);
+    const cells = svg.match(/<rect x="[\d.]+" y="[\d.]+" width="212\.333" height="212\.333"/g);
+    expect(cells).toHaveLength(7);
+  });
+
+  it('names the model, both axes, the values of the legend and each window', () => {
+    expect(svg).toContain('a &lt;model&gt; &amp; &quot;more&quot;.onnx');
+    expect(count(svg, '>Layer</text>')).toBe(2);
+    for (const tick of ['0', '0.2', '0.8', '1', 'Layers 0–1', 'Layers 0, 2'])
+      expect(svg).toContain(`>${tick}</text>`);
+  });
+
+  it('outlines windows in the colours of their places: one square, or two and the blocks of their pairs', () => {
+    // Each block, and the swatch beside the name.
+    expect(count(svg, `stroke="${windowColor(0)}"`)).toBe(1 + 1);
+    expect(count(svg, `stroke="${windowColor(4)}"`)).toBe(4 + 1);
+    expect(windowColor(0)).not.toBe(windowColor(4));
+  });
+
+  it('stays small and quick for 96 layers', () => {
+    const matrix = { size: 96, values: new Float64Array(96 * 96).fill(0.5) };
+    const large = heatmapFigureSvg({ ...figure, matrix, windows: [] });
+    expect(large.length).toBeLessThan(1_000_000);
+    expect(count(large, '<rect')).toBeGreaterThan(96 * 96);
+  });
+});

@@ -1,0 +1,108 @@
+/**
+ * The layers of one group as they are stored, a column a layer: attention above, the FFN hanging under it. Areas are to
+ * scale by bytes. A tied FFN is one block under all of its layers, as thin as their share of the one copy, so that the
+ * picture shows both who uses it and what it takes. Plain numbers out, in units of a box `columnPitch` wide a layer and
+ * 100 high; columns lie where the heatmap's do.
+ */
+
+export const STACK_HEIGHT = 100;
+export const COLUMN_PITCH = 10;
+const COLUMN = 9;
+const BETWEEN = 3;
+
+export interface Stack {
+  readonly layers: number;
+  readonly ffnBytes: number;
+  /** 0 where none is known. */
+  readonly attentionBytes: number;
+  /** Of the largest layer on the same scale: it fills the height. */
+  readonly scaleBytes: number;
+}
+
+/** Sets by their place in the list: it gives their colour. */
+export interface StackedSets {
+  /** To be merged. */
+  readonly picked: readonly (readonly number[])[];
+  /** Merged: each is one stored copy. */
+  readonly tied: readonly (readonly number[])[];
+  /** FFNs that were left out. */
+  readonly withoutFfn: readonly number[];
+  /** Layers that were left out, attention too. */
+  readonly leftOut: readonly number[];
+}
+
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface StackColumn {
+  readonly layer: number;
+  readonly attention: Box;
+  readonly ffn: Box;
+  /** What goes, or has gone, of this layer's own copy. */
+  readonly leaving: Box;
+  readonly kind: 'own' | 'picked' | 'tied' | 'gone';
+  readonly set: number | null;
+}
+
+export function stackFigure(stack: Stack, sets: StackedSets): StackColumn[] {
+  const perByte = (STACK_HEIGHT - BETWEEN) / stack.scaleBytes;
+  const attention = stack.attentionBytes * perByte;
+  const full = stack.ffnBytes * perByte;
+  const top = attention > 0 ? attention + BETWEEN : 0;
+  return Array.from({ length: stack.layers }, (_, layer) => {
+    const column = (y: number, height: number, width = COLUMN): Box => ({
+      x: layer * COLUMN_PITCH + (COLUMN_PITCH - COLUMN) / 2,
+      y,
+      width,
+      height,
+    });
+    const tied = sets.tied.findIndex((set) => set.includes(layer));
+    const picked = sets.picked.findIndex((set) => set.includes(layer));
+    const dropped = sets.leftOut.includes(layer);
+    if (dropped || sets.withoutFfn.includes(layer)) {
+      return {
+        layer,
+        attention: column(0, dropped ? 0 : attention),
+        ffn: column(top, 0),
+        leaving: column(dropped ? 0 : top, dropped ? top + full : full),
+        kind: 'gone',
+        set: null,
+      };
+    }
+    const set = tied >= 0 ? tied : picked;
+    if (set < 0) {
+      const none = column(top + full, 0);
+      return {
+        layer,
+        attention: column(0, attention),
+        ffn: column(top, full),
+        leaving: none,
+        kind: 'own',
+        set: null,
+      };
+    }
+    const members = (tied >= 0 ? sets.tied : sets.picked)[set];
+    const share = (full * COLUMN) / widthOf(members);
+    return {
+      layer,
+      attention: column(0, attention),
+      // Joined to the next layer of the set, where that is a neighbour.
+      ffn:
+        tied >= 0
+          ? column(top, share, members.includes(layer + 1) ? COLUMN_PITCH : COLUMN)
+          : column(top, full),
+      leaving: column(top + share, full - share),
+      kind: tied >= 0 ? 'tied' : 'picked',
+      set,
+    };
+  });
+}
+
+/** Of the block that a set becomes: neighbours join over the gap between their columns. */
+function widthOf(members: readonly number[]): number {
+  return members.reduce((sum, layer) => sum + (members.includes(layer + 1) ? COLUMN_PITCH : COLUMN), 0);
+}

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { opened } from '../testing/studio-setup.ts';
+import { matrixFigure } from './see.ts';
+import { groupStack, layerBytes, scaleBytes } from './stack.ts';
+
+const model = ({ now }: Awaited<ReturnType<typeof opened>>) => {
+  const { model: open } = now();
+  if (!open) throw new Error('No model is open.');
+  return open;
+};
+
+describe('layers as they are stored', () => {
+  it('shows picks until they are merged, then one copy a set; and picks again when they change', async () => {
+    const all = await opened();
+    const [group] = model(all).groups;
+    const seen = () => groupStack(all.now(), group);
+    expect(seen()).toMatchObject({ picked: [], tied: [], stored: 12, storedThen: 12 });
+    all.now().pickWindow(4, 7);
+    expect(seen()).toMatchObject({ picked: [[4, 5, 6, 7]], tied: [], stored: 12, storedThen: 9 });
+    await all.now().runMerge();
+    expect(seen()).toMatchObject({ picked: [], tied: [[4, 5, 6, 7]], stored: 9, storedThen: 9 });
+    all.now().pickWindow(9, 10);
+    expect(seen()).toMatchObject({ tied: [], stored: 12, storedThen: 8 });
+    all.now().clearWindows();
+    expect(seen()).toMatchObject({ picked: [], tied: [], stored: 12 });
+  });
+
+  it('keeps the places of sets of other groups, so that colours agree with the heatmap', async () => {
+    const all = await opened({ twoGroups: true });
+    const [first, second] = model(all).groups;
+    all.now().pickWindow(4, 7);
+    all.now().showGroup(second.id);
+    all.now().pickWindow(1, 2);
+    expect(groupStack(all.now(), second).picked).toEqual([[], [1, 2]]);
+    expect(groupStack(all.now(), first).picked).toEqual([[4, 5, 6, 7], []]);
+    expect(scaleBytes(model(all))).toBe(
+      layerBytes(model(all), first).ffn + layerBytes(model(all), first).attention,
+    );
+  });
+
+  it('tells FFNs that are left out from whole layers', async () => {
+    const all = await opened();
+    const [group] = model(all).groups;
+    all.now().pickWindow(4, 6);
+    all.now().setMethod('ffn-drop');
+    await all.now().runMerge();
+    expect(groupStack(all.now(), group)).toMatchObject({
+      withoutFfn: [5, 6],
+      leftOut: [],
+      tied: [],
+      stored: 10,
+    });
+    all.now().setMethod('layer-drop');
+    await all.now().runMerge();
+    expect(groupStack(all.now(), group)).toMatchObject({ withoutFfn: [], leftOut: [2, 4], stored: 10 });
+  });
+
+  it('never takes attention for more than the file holds beside the FFNs', async () => {
+    const all = await opened();
+    const open = model(all);
+    const [group] = open.groups;
+    expect(layerBytes(open, group).attention).toBe(4 * 128 * 128 * 4);
+    const bytes = 12 * group.bytesPerFfn + 1200;
+    expect(layerBytes({ ...open, bytes }, group).attention).toBe(100);
+    expect(layerBytes(open, { ...group, hasAttention: false }).attention).toBe(0);
+  });
+});
+
+describe('the heatmap as a figure', () => {
+  it('says the measure, the model, the data and the picked windows, and is saved under their name', async () => {
+    const all = await opened();
+    await all.now().measure();
+    all.now().pickWindow(4, 7);
+    await all.now().saveMatrixFigure('svg', async ({ title }) => new Blob([title]));
+    expect(all.saved.map(({ name }) => name)).toEqual(['cka-decoder.svg']);
+    expect(await all.saved[0].blob.text()).toBe('CKA of FFN outputs');
+    expect(matrixFigure(all.now())).toMatchObject({
+      lines: ['model.onnx', 'transformer.h.*.mlp, 12 layers, measured on 4,096 calibration rows'],
+      windows: [{ set: 0, layers: [4, 5, 6, 7], name: 'Layers 4–7' }],
+    });
+  });
+
+  it('tells where it could not be drawn', async () => {
+    const all = await opened();
+    await all
+      .now()
+      .saveMatrixFigure('png', () => Promise.reject(new Error('No PNG here: save it as SVG instead.')));
+    expect(all.saved).toEqual([]);
+    expect(all.now().errors).toMatchObject([
+      { step: 'see', sentence: 'No PNG here: save it as SVG instead.' },
+    ]);
+  });
+});

@@ -1,0 +1,70 @@
+/**
+ * What the drawing of the layers needs of a group: bytes a layer, which layers are picked, and what the merge that a
+ * download holds made of them. A merge that is no longer what is picked gives way to the picks.
+ *
+ * Attention is taken as four d × d matrices a layer in the FFN's element type, its usual size, and never as more than
+ * what the file holds beside the FFNs: the summary does not say which tensors are attention's.
+ */
+import { ties } from './describe.ts';
+import { mergeIsStale } from './merge.ts';
+import { ffnsRemoved } from './sets.ts';
+import type { GroupSummary, ModelSummary, StudioFacts } from './types.ts';
+
+export interface LayerBytes {
+  readonly ffn: number;
+  readonly attention: number;
+}
+
+export function layerBytes(model: ModelSummary, group: GroupSummary): LayerBytes {
+  const withAttention = model.groups.filter(({ hasAttention }) => hasAttention);
+  const ffns = model.groups.reduce((sum, { layers, bytesPerFfn }) => sum + layers * bytesPerFfn, 0);
+  const layers = withAttention.reduce((sum, each) => sum + each.layers, 0);
+  const usual = 4 * group.dModel ** 2 * (group.bytesPerFfn / group.parametersPerFfn);
+  const atMost = Math.max(0, model.bytes - ffns) / Math.max(1, layers);
+  return { ffn: group.bytesPerFfn, attention: group.hasAttention ? Math.min(usual, atMost) : 0 };
+}
+
+export interface GroupStack {
+  readonly picked: readonly (readonly number[])[];
+  readonly tied: readonly (readonly number[])[];
+  readonly withoutFfn: readonly number[];
+  readonly leftOut: readonly number[];
+  /** FFNs that the file holds of this group: now, and with the picks merged. */
+  readonly stored: number;
+  readonly storedThen: number;
+}
+
+const NOTHING: readonly number[] = [];
+
+/** Sets of other groups keep their place as empty lists, so that colours agree with the heatmap. */
+export function groupStack(state: StudioFacts, group: GroupSummary): GroupStack {
+  const { result } = state.merge;
+  const here = (sets: StudioFacts['picks']['sets']) =>
+    sets.map(({ groupId, layers }) => (groupId === group.id ? layers : NOTHING));
+  const mine = (sets: StudioFacts['picks']['sets']) => sets.filter(({ groupId }) => groupId === group.id);
+  const { sets } = state.picks;
+  const storedThen = group.layers - ffnsRemoved(mine(sets));
+  const none = { tied: [], withoutFfn: [], leftOut: [] };
+  if (!result || mergeIsStale(state))
+    return { ...none, picked: here(sets), stored: group.layers, storedThen };
+  const { plan, droppedLayers = [] } = result;
+  if (ties(plan.method)) {
+    const stored = group.layers - ffnsRemoved(mine(plan.sets));
+    return { ...none, picked: [], tied: here(plan.sets), stored, storedThen: stored };
+  }
+  const leftOut = droppedLayers.filter(({ groupId }) => groupId === group.id).flatMap(({ layers }) => layers);
+  const withoutFfn =
+    plan.method === 'ffn-drop' ? mine(plan.sets).flatMap(({ layers }) => layers.slice(1)) : [];
+  const stored = group.layers - leftOut.length - withoutFfn.length;
+  return { picked: [], tied: [], withoutFfn, leftOut, stored, storedThen: stored };
+}
+
+/** Of the largest layer of the model. */
+export function scaleBytes(model: ModelSummary): number {
+  return Math.max(
+    ...model.groups.map((group) => {
+      const { ffn, attention } = layerBytes(model, group);
+      return ffn + attention;
+    }),
+  );
+}

@@ -1,0 +1,92 @@
+/** The layers of a group drawn as they are stored: picked, merged into one block, or left out. */
+import { useId } from 'react';
+import { windowColor } from '../charts/heatmap.ts';
+import {
+  type Box,
+  COLUMN_PITCH,
+  STACK_HEIGHT,
+  type StackColumn,
+  stackFigure,
+} from '../charts/stack-figure.ts';
+import { stackName } from '../store/describe.ts';
+import { formatBytes } from '../store/format.ts';
+import { useStudio, useStudioStore } from '../store/react.ts';
+import { groupStack, layerBytes, scaleBytes } from '../store/stack.ts';
+import type { GroupSummary, ModelSummary } from '../store/types.ts';
+
+export function LayerStack({ model, group }: { model: ModelSummary; group: GroupSummary }) {
+  const caption = useId();
+  const store = useStudioStore();
+  // What the drawing depends on; the facts are then read in one go.
+  useStudio(({ picks }) => picks.sets);
+  useStudio(({ merge }) => merge);
+  const facts = groupStack(store.getState(), group);
+  const bytes = layerBytes(model, group);
+  const columns = stackFigure(
+    {
+      layers: group.layers,
+      ffnBytes: bytes.ffn,
+      attentionBytes: bytes.attention,
+      scaleBytes: scaleBytes(model),
+    },
+    facts,
+  );
+  const name = stackName(model.groups, group.id);
+  const { stored, storedThen } = facts;
+  const saved = formatBytes((group.layers - stored) * bytes.ffn);
+  return (
+    <figure className="layer-stack" aria-labelledby={caption}>
+      <svg
+        viewBox={`0 0 ${group.layers * COLUMN_PITCH} ${STACK_HEIGHT}`}
+        preserveAspectRatio="none"
+        aria-hidden="true"
+        focusable="false"
+      >
+        {columns.map((column) => (
+          <Column key={column.layer} column={column} />
+        ))}
+      </svg>
+      <figcaption id={caption}>
+        <span className="layer-stack-lead">
+          {name && `${name}: `}
+          {stored < group.layers
+            ? `${group.layers} layers, ${stored} FFNs stored: ${saved} less.`
+            : storedThen < group.layers
+              ? `${group.layers} layers, ${group.layers} FFNs stored; ${storedThen} once merged.`
+              : `${group.layers} layers, ${group.layers} FFNs stored.`}
+        </span>
+        <span className="layer-key layer-key-ffn">FFN {formatBytes(bytes.ffn)}</span>
+        {bytes.attention > 0 && (
+          <span className="layer-key layer-key-attention">
+            attention about {formatBytes(bytes.attention)}
+          </span>
+        )}
+      </figcaption>
+    </figure>
+  );
+}
+
+function Column({ column }: { column: StackColumn }) {
+  const { attention, ffn, leaving, kind, set } = column;
+  return (
+    <g
+      className={`layer-${kind}`}
+      style={set === null ? undefined : { ['--window' as string]: windowColor(set) }}
+    >
+      <rect className="layer-part layer-attention" width="1" height="1" style={placed(attention)} />
+      <rect className="layer-part layer-ffn" width="1" height="1" style={placed(ffn)} />
+      <rect
+        className="layer-leaving"
+        x={leaving.x}
+        y={leaving.y}
+        width={leaving.width}
+        height={leaving.height}
+      />
+    </g>
+  );
+}
+
+/** A unit square brought to its place: a transform is what browsers animate without laying anything out. */
+function placed({ x, y, width, height }: Box) {
+  return { transform: `translate(${x}px, ${y}px) scale(${width}, ${height})` };
+}
