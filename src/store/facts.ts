@@ -36,6 +36,7 @@ export const initialFacts: StudioFacts = {
   tried: [],
   examples: null,
   saveAs: { format: 'onnx', saved: null },
+  tour: { running: false, skipped: [] },
   view: { kind: 'cka', groupId: null, table: false, stretch: true, stripWidth: null, theme: 'light' },
 };
 

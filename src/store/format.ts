@@ -96,3 +96,8 @@ export function formatBytesTick(value: number): string {
 export function formatRho(value: number): string {
   return Number.isNaN(value) ? 'not defined' : minus(value.toFixed(2));
 }
+
+/** Three decimals, with the sign that print uses. */
+export function formatSigned(value: number): string {
+  return value.toFixed(3).replace('-', '−');
+}

@@ -14,6 +14,7 @@ import { createRecoverActions } from './recover.ts';
 import { createSeeActions } from './see.ts';
 import { createSetActions, createSetsChange } from './sets.ts';
 import { createSweepActions } from './sweep.ts';
+import { createTourActions } from './tour.ts';
 import type { StudioState } from './types.ts';
 import { createVariantKeeper } from './variant.ts';
 
@@ -42,6 +43,7 @@ export function createStudioStore(api: StudioApi, files: FileDoor): StudioStore 
       ...createCompareActions(context),
       ...createExampleActions(context),
       ...createDownloadActions(context),
+      ...createTourActions(context),
       cancel: () => jobs.cancel(),
       dismiss: (id) => set({ errors: get().errors.filter((error) => error.id !== id) }),
       setTheme: (theme) => set({ view: { ...get().view, theme } }),

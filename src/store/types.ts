@@ -231,6 +231,9 @@ export interface SavedAs {
   readonly notes: readonly string[];
 }
 
+/** What a step of the guided tour waits for. */
+export type TourStepId = 'open' | 'measure' | 'pick' | 'merge' | 'recover' | 'compare' | 'download';
+
 export interface StudioFacts {
   readonly engine: {
     readonly status: 'idle' | 'probing' | 'ready' | 'failed';
@@ -286,6 +289,7 @@ export interface StudioFacts {
     /** The last file saved of this model in this format. */
     readonly saved: SavedAs | null;
   };
+  readonly tour: { readonly running: boolean; readonly skipped: readonly TourStepId[] };
   readonly view: {
     readonly kind: SimilarityKind;
     readonly groupId: string | null;
@@ -342,6 +346,9 @@ export interface StudioActions {
   saveAlignment(): void;
   saveSweep(): void;
   savePlans(): void;
+  startTour(): void;
+  skipTourStep(): void;
+  endTour(): void;
   cancel(): void;
   dismiss(id: number): void;
   refuseFiles(step: Step, sentence: string): void;

@@ -14,6 +14,7 @@ import { RecoverSection } from './recover-section.tsx';
 import { SeeSection } from './see-section.tsx';
 import { StepRail } from './step-rail.tsx';
 import { SweepSection } from './sweep-section.tsx';
+import { Tour } from './tour.tsx';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/controls.css';
@@ -21,6 +22,7 @@ import './styles/layout.css';
 import './styles/open.css';
 import './styles/see.css';
 import './styles/layers.css';
+import './styles/learn.css';
 import './styles/ranked.css';
 import './styles/sweep.css';
 import './styles/results.css';
@@ -34,6 +36,7 @@ export function App({ store }: { store: StudioStore }) {
       <StepRail />
       <Steps />
       <Footer />
+      <Tour />
       <JobBar />
     </StudioContext>
   );

@@ -13,6 +13,8 @@ export interface ButtonProps {
   readonly disabled?: boolean;
   readonly pressed?: boolean;
   readonly describedBy?: string;
+  /** Where the focus may be brought back to it. */
+  readonly id?: string;
 }
 
 export function Button({
@@ -23,10 +25,12 @@ export function Button({
   disabled,
   pressed,
   describedBy,
+  id,
 }: ButtonProps) {
   return (
     <button
       type="button"
+      id={id}
       className={`button button-${kind}`}
       aria-label={label}
       title={kind === 'icon' ? label : undefined}

@@ -2,10 +2,14 @@
 import { useStudio } from '../store/react.ts';
 import { Button } from './button.tsx';
 import { Icon } from './icons.tsx';
+import { TOUR_BUTTON } from './tour-words.ts';
 
 export function Header() {
   const theme = useStudio(({ view }) => view.theme);
   const setTheme = useStudio((state) => state.setTheme);
+  const running = useStudio(({ tour }) => tour.running);
+  const startTour = useStudio((state) => state.startTour);
+  const endTour = useStudio((state) => state.endTour);
   const other = theme === 'dark' ? 'light' : 'dark';
   return (
     <header className="page-header">
@@ -19,6 +23,14 @@ export function Header() {
           Nothing leaves this machine<span className="wide-only">: no server, no upload</span>
         </span>
       </p>
+      <Button
+        kind="quiet"
+        id={TOUR_BUTTON}
+        label={running ? 'End the tour' : 'Two-minute tour'}
+        onClick={running ? endTour : startTour}
+      >
+        Tour
+      </Button>
       <Button kind="icon" label={`Switch to ${other} theme`} onClick={() => setTheme(other)}>
         <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
       </Button>

@@ -5,6 +5,7 @@ import { mergeIsStale } from '../store/merge.ts';
 import { useStudio } from '../store/react.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
+import { WhatTyingDoes, WhyPermute } from './explanations.tsx';
 import { Fact } from './fact.tsx';
 import { LayerStack } from './layer-stack.tsx';
 import { RadioCards } from './radio-cards.tsx';
@@ -28,6 +29,10 @@ export function MergeSection() {
             <h3>Method</h3>
             <RadioCards label="Method" options={METHODS} chosen={method} onChoose={setMethod} />
             {method === 'random' && <SeedField />}
+          </div>
+          <div className="explanations">
+            <WhyPermute />
+            <WhatTyingDoes />
           </div>
         </div>
         <div className="merge-choices">

@@ -2,7 +2,9 @@
 import { useStudio } from '../store/react.ts';
 import { SAMPLES, type Sample } from '../store/samples.ts';
 import { Alerts } from './alerts.tsx';
+import { Button } from './button.tsx';
 import { DropZone } from './drop-zone.tsx';
+import { PAPER } from './explain.tsx';
 import { FoldDrawing } from './fold-drawing.tsx';
 import { Icon } from './icons.tsx';
 import { ModelSummaryView } from './model-summary.tsx';
@@ -69,10 +71,21 @@ function Pitch() {
         <p className="pitch-body">
           Layerfold measures how alike a model’s feed-forward layers are, lines up their hidden units,
           averages the ones you pick into one shared copy, and saves a smaller .onnx that opens in any ONNX
-          runtime. <a href="https://arxiv.org/abs/2501.06126">The paper behind it</a>.
+          runtime. <a href={PAPER}>The paper behind it</a>.
         </p>
+        <StartTour />
       </div>
       <FoldDrawing />
+    </div>
+  );
+}
+
+function StartTour() {
+  const startTour = useStudio((state) => state.startTour);
+  return (
+    <div className="pitch-act">
+      <Button onClick={startTour}>Take the two-minute tour</Button>
+      <span className="note">On a sample, from opening to the smaller file.</span>
     </div>
   );
 }

@@ -1,5 +1,6 @@
 /** Step 5. What merging lost, won back rung by rung: which rungs to try, how the training goes, what each gained. */
 import { Alerts } from './alerts.tsx';
+import { WhatRecoveryDoes } from './explanations.tsx';
 import { LossFigure } from './loss-figure.tsx';
 import { RecoverAsk } from './recover-ask.tsx';
 import { RecoverResults } from './recover-results.tsx';
@@ -15,6 +16,7 @@ export function RecoverSection() {
       <div className="recover">
         <div className="recover-side">
           <RecoverAsk />
+          <WhatRecoveryDoes />
           <Alerts step="recover" />
           <LossFigure />
         </div>

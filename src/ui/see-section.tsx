@@ -8,6 +8,7 @@ import { shownMatrix } from '../store/see.ts';
 import type { MatrixFigure } from '../store/types.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
+import { WhatIsCka } from './explanations.tsx';
 import { Heatmap } from './heatmap.tsx';
 import { HeatmapLegend } from './heatmap-legend.tsx';
 import { LayerStack } from './layer-stack.tsx';
@@ -46,6 +47,7 @@ export function SeeSection() {
               layout="pairs"
             />
             <p className="measure-about">{measure.about}</p>
+            <WhatIsCka />
           </div>
           {view.table ? (
             <MatrixTable matrix={matrix} />
