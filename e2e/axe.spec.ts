@@ -33,7 +33,18 @@ test('no serious violation in the main states, light and dark', async () => {
   try {
     await expect(root, 'follows the system').toHaveAttribute('data-theme', 'light');
     await check('before a model is open');
+    await page.getByRole('button', { name: 'Take the two-minute tour', exact: true }).click();
+    await check('with the tour begun');
     await studio.openSample('shakespeare-gpt2');
+    for (const question of [
+      'What is CKA?',
+      'Why is a permutation free?',
+      'What does tying do?',
+      'What does recovery do?',
+    ])
+      await page.getByText(question, { exact: true }).click();
+    await check('with the tour on its way, and all explanations open');
+    await page.getByRole('button', { name: 'End the tour', exact: true }).last().click();
     await check('with a model open');
     await studio.measure();
     await page.getByRole('button', { name: 'Sweep all windows', exact: true }).click();

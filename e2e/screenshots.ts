@@ -26,7 +26,25 @@ async function takeSamples(studio: Studio, take: Take): Promise<void> {
   writeFileSync(notAModel, 'Not a model, only words.\n');
   await studio.openModel([notAModel]).catch(() => undefined);
   await take('2-error');
+  await page.getByRole('button', { name: 'Two-minute tour', exact: true }).click();
+  await take('2a-tour');
   await studio.openSample('shakespeare-gpt2');
+  for (const question of [
+    'What is CKA?',
+    'Why is a permutation free?',
+    'What does tying do?',
+    'What does recovery do?',
+  ])
+    await page.getByText(question, { exact: true }).click();
+  await take('2b-tour-and-explanations');
+  for (const question of [
+    'What is CKA?',
+    'Why is a permutation free?',
+    'What does tying do?',
+    'What does recovery do?',
+  ])
+    await page.getByText(question, { exact: true }).click();
+  await page.getByRole('button', { name: 'End the tour', exact: true }).last().click();
   await take('3-open');
   await page.getByRole('button', { name: 'Measure similarity', exact: true }).click();
   await page.getByRole('progressbar', { name: 'Progress', exact: true }).waitFor();

@@ -17,7 +17,7 @@ export function Explain({ question, children, paper }: ExplainProps) {
         <span className="explain-mark" aria-hidden="true">
           ?
         </span>
-        {question}
+        <span>{question}</span>
       </summary>
       <div className="explain-body">
         {children}

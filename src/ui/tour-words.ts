@@ -26,8 +26,8 @@ export const TOUR_WORDS: Record<TourStepId, TourWords> = {
   },
   pick: {
     title: 'Pick a window',
-    why: 'Neighbours that are bright together do alike work.',
-    act: 'Drag along the diagonal from 4 to 7, or press Enter on both cells.',
+    why: 'Bright cells beside the diagonal are neighbours that do alike work.',
+    act: 'Drag along the diagonal from 1 to 4, or press Enter on both cells.',
     control: '[role="gridcell"][tabindex="0"], .matrix-scroll',
     ring: '.heatmap-square',
   },

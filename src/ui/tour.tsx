@@ -100,9 +100,9 @@ function TourCard() {
         {words ? (
           <>
             <Button kind="quiet" onClick={skipStep}>
-              Skip this step
+              Skip step
             </Button>
-            <Button onClick={show}>Show me where</Button>
+            <Button onClick={show}>Show me</Button>
           </>
         ) : (
           <Button onClick={close}>Done</Button>
