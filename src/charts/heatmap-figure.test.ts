@@ -31,6 +31,13 @@ describe('heatmap as a figure', () => {
       expect(svg).toContain(`>${tick}</text>`);
   });
 
+  it('writes the values of a small matrix into their cells, dark on bright and bright on dark', () => {
+    expect(count(svg, '>.62</text>')).toBe(2);
+    const dark = heatmapFigureSvg({ ...figure, matrix: { size: 2, values: [1, 0, 0.9, 1] } });
+    expect(dark).toMatch(/fill="#ffffff">\.00</);
+    expect(dark).toMatch(/fill="#101a24">\.90</);
+  });
+
   it('outlines windows in the colours of their places: one square, or two and the blocks of their pairs', () => {
     // Each block, and the swatch beside the name.
     expect(count(svg, `stroke="${windowColor(0)}"`)).toBe(1 + 1);

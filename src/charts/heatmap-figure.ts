@@ -2,6 +2,7 @@
  * The heatmap as a figure to save: title, axes, cells, picked sets and legend in one SVG text that needs no style sheet
  * and no font of its own. Always dark on white, because it is for papers and slides. `charts/rasterise.ts` makes a PNG of it.
  */
+import { rgb } from 'd3';
 import {
   HEATMAP_INK,
   heatmapScale,
@@ -9,6 +10,9 @@ import {
   legendPosition,
   legendStops,
   type Matrix,
+  shortValue,
+  textColor,
+  WRITTEN_VALUES,
   windowColor,
 } from './heatmap.ts';
 import { blocksOf } from './layer-sets.ts';
@@ -91,10 +95,12 @@ function cells({ size, values }: Matrix, color: (value: number) => string): stri
     for (let column = 0; column < size; column++) {
       const value = values[row * size + column];
       if (Number.isNaN(value)) continue;
-      const side = round(cell - gap);
-      parts.push(
-        `<rect x="${round(column * cell)}" y="${round(row * cell)}" width="${side}" height="${side}" fill="${color(value)}"/>`,
-      );
+      const [x, y, side, fill] = [column * cell, row * cell, round(cell - gap), color(value)];
+      parts.push(`<rect x="${round(x)}" y="${round(y)}" width="${side}" height="${side}" fill="${fill}"/>`);
+      if (size > WRITTEN_VALUES || row === column) continue;
+      const ink = textColor(rgb(fill).formatHex());
+      const middle = { size: Math.min(15, Math.round(cell * 0.29)), color: ink };
+      parts.push(text(x + cell / 2, y + cell / 2 + middle.size / 3, shortValue(value), middle));
     }
   }
   return gap > 0 ? parts : [`<g shape-rendering="crispEdges">${parts.join('')}</g>`];

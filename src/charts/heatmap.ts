@@ -18,7 +18,7 @@ export interface HeatmapScale {
 }
 
 /** Up to this many layers the value is written into its cell, where a cell is wide enough. */
-const WRITTEN_VALUES = 16;
+export const WRITTEN_VALUES = 16;
 const WRITTEN_CELL_PX = 30;
 
 /**
@@ -117,7 +117,7 @@ function snap(value: number, pixelRatio: number): number {
 }
 
 /** `.94`: the leading zero says nothing in a cell. */
-function shortValue(value: number): string {
+export function shortValue(value: number): string {
   return value
     .toFixed(2)
     .replace(/^(-?)0\./, '$1.')
@@ -128,7 +128,7 @@ const DARK_TEXT = '#101a24';
 const LIGHT_TEXT = '#ffffff';
 
 /** Near-black or white, whichever contrasts more (WCAG); `fill` is `#rrggbb`, as a canvas gives it back. */
-function textColor(fill: string | CanvasGradient | CanvasPattern): string {
+export function textColor(fill: string | CanvasGradient | CanvasPattern): string {
   if (typeof fill !== 'string') return DARK_TEXT;
   const light = luminance(fill);
   return (light + 0.05) / (luminance(DARK_TEXT) + 0.05) > 1.05 / (light + 0.05) ? DARK_TEXT : LIGHT_TEXT;
