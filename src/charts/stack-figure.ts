@@ -1,6 +1,6 @@
 /**
  * The layers of one group as they are stored, a column a layer: attention above, the FFN hanging under it. Areas are to
- * scale by bytes. A tied FFN is one block under all of its layers, as thin as their share of the one copy, so that the
+ * scale by bytes within a group; between groups, heights are. A tied FFN is one block under all of its layers, as thin as their share of the one copy, so that the
  * picture shows both who uses it and what it takes. Plain numbers out, in units of a box `columnPitch` wide a layer and
  * 100 high; columns lie where the heatmap's do.
  */

@@ -14,6 +14,9 @@ import { useStudio, useStudioStore } from '../store/react.ts';
 import { groupStack, layerBytes, scaleBytes } from '../store/stack.ts';
 import type { GroupSummary, ModelSummary } from '../store/types.ts';
 
+/** Layers from which on single columns are too narrow for outlines. */
+const FINE_FROM = 24;
+
 export function LayerStack({ model, group }: { model: ModelSummary; group: GroupSummary }) {
   const caption = useId();
   const store = useStudioStore();
@@ -35,7 +38,10 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
   const { stored, storedThen } = facts;
   const saved = formatBytes((group.layers - stored) * bytes.ffn);
   return (
-    <figure className="layer-stack" aria-labelledby={caption}>
+    <figure
+      className={group.layers > FINE_FROM ? 'layer-stack layer-stack-fine' : 'layer-stack'}
+      aria-labelledby={caption}
+    >
       <svg
         viewBox={`0 0 ${group.layers * COLUMN_PITCH} ${STACK_HEIGHT}`}
         preserveAspectRatio="none"
