@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { opened } from '../testing/studio-setup.ts';
 import { matrixFigure } from './see.ts';
-import { groupStack, layerBytes, scaleBytes } from './stack.ts';
+import { groupStack, layerBytes, scaleBytes, stackSentence } from './stack.ts';
 
 const model = ({ now }: Awaited<ReturnType<typeof opened>>) => {
   const { model: open } = now();
@@ -53,6 +53,17 @@ describe('layers as they are stored', () => {
     all.now().setMethod('layer-drop');
     await all.now().runMerge();
     expect(groupStack(all.now(), group)).toMatchObject({ withoutFfn: [], leftOut: [2, 4], stored: 10 });
+  });
+
+  it('says what it shows, with the attention of layers that are left out', () => {
+    const bytes = { ffn: 500_000, attention: 250_000 };
+    const none = { picked: [], tied: [], withoutFfn: [], leftOut: [], stored: 12, storedThen: 12 };
+    const say = (part: Partial<typeof none> | { leftOut: number[]; stored: number }) =>
+      stackSentence({ ...none, ...part }, 12, bytes);
+    expect(say({})).toBe('12 layers, 12 FFNs stored.');
+    expect(say({ storedThen: 9 })).toBe('12 layers, 12 FFNs stored; 9 once merged.');
+    expect(say({ stored: 9, storedThen: 9 })).toBe('12 layers, 9 FFNs stored: 1.50 MB less.');
+    expect(say({ leftOut: [2, 4], stored: 10 })).toBe('12 layers, 10 stored: about 1.50 MB less.');
   });
 
   it('never takes attention for more than the file holds beside the FFNs', async () => {

@@ -6,6 +6,7 @@
  * what the file holds beside the FFNs: the summary does not say which tensors are attention's.
  */
 import { ties } from './describe.ts';
+import { formatBytes } from './format.ts';
 import { mergeIsStale } from './merge.ts';
 import { ffnsRemoved } from './sets.ts';
 import type { GroupSummary, ModelSummary, StudioFacts } from './types.ts';
@@ -67,4 +68,21 @@ export function scaleBytes(model: ModelSummary): number {
       return ffn + attention;
     }),
   );
+}
+
+/** What the drawing shows, in a sentence. What layers keep of their own after recovery is not in it. */
+export function stackSentence(
+  { stored, storedThen, leftOut }: GroupStack,
+  layers: number,
+  { ffn, attention }: LayerBytes,
+): string {
+  if (leftOut.length > 0) {
+    const saved = formatBytes(leftOut.length * (ffn + attention));
+    return `${layers} layers, ${layers - leftOut.length} stored: about ${saved} less.`;
+  }
+  if (stored < layers) {
+    return `${layers} layers, ${stored} FFNs stored: ${formatBytes((layers - stored) * ffn)} less.`;
+  }
+  const then = storedThen < layers ? `; ${storedThen} once merged` : '';
+  return `${layers} layers, ${layers} FFNs stored${then}.`;
 }

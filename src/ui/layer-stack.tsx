@@ -11,7 +11,7 @@ import {
 import { stackName } from '../store/describe.ts';
 import { formatBytes } from '../store/format.ts';
 import { useStudio, useStudioStore } from '../store/react.ts';
-import { groupStack, layerBytes, scaleBytes } from '../store/stack.ts';
+import { groupStack, layerBytes, scaleBytes, stackSentence } from '../store/stack.ts';
 import type { GroupSummary, ModelSummary } from '../store/types.ts';
 
 /** Layers from which on single columns are too narrow for outlines. */
@@ -35,8 +35,6 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
     facts,
   );
   const name = stackName(model.groups, group.id);
-  const { stored, storedThen } = facts;
-  const saved = formatBytes((group.layers - stored) * bytes.ffn);
   return (
     <figure
       className={group.layers > FINE_FROM ? 'layer-stack layer-stack-fine' : 'layer-stack'}
@@ -55,11 +53,7 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
       <figcaption id={caption}>
         <span className="layer-stack-lead">
           {name && `${name}: `}
-          {stored < group.layers
-            ? `${group.layers} layers, ${stored} FFNs stored: ${saved} less.`
-            : storedThen < group.layers
-              ? `${group.layers} layers, ${group.layers} FFNs stored; ${storedThen} once merged.`
-              : `${group.layers} layers, ${group.layers} FFNs stored.`}
+          {stackSentence(facts, group.layers, bytes)}
         </span>
         <span className="layer-key layer-key-ffn">FFN {formatBytes(bytes.ffn)}</span>
         {bytes.attention > 0 && (
