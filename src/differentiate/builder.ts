@@ -40,6 +40,8 @@ const ELEMENT_TYPES: Partial<Record<TensorType, number>> = {
 export class PlainBuilder {
   readonly nodes: NewNode[] = [];
   readonly tensors: (NewTensor & { readonly data: Uint8Array })[] = [];
+  /** Inputs that are fed zeros (see `probed`). */
+  readonly probes: Plain[] = [];
   private readonly scalars = new Map<number, Plain>();
   private readonly lists = new Map<string, Plain>();
   /** Constants that nodes read: others are not written. */
@@ -100,6 +102,20 @@ export class PlainBuilder {
       return this.reshape(this.matmul(rows, b), [...a.dims.slice(0, -1), n]);
     }
     return this.node('MatMul', [a, b], [...broadcast(a.dims.slice(0, -2), b.dims.slice(0, -2)), m, n]);
+  }
+
+  /**
+   * A product with a constant matrix, plus a vector of zeros that is an input.
+   *
+   * Why: the gradient of that vector costs a sum over rows and is thrown away, but it makes the gradient of the product
+   * a value that two kernels read, so that jax-js computes it once. Read by one kernel only, it is computed anew inside
+   * the next product for every column (jax-js 0.1.25 does not see reuse behind a Broadcast in the backward pass), which
+   * took two thirds of a step.
+   */
+  probed(product: Plain): Plain {
+    const probe = { name: `probe-${this.probes.length}`, dims: product.dims.slice(-1) };
+    this.probes.push(probe);
+    return this.add(product, probe);
   }
 
   reshape(x: Plain, dims: readonly number[]): Plain {

@@ -77,12 +77,13 @@ export async function plainGraph({ model, index, live, part, values, output }: P
     initializers: b.tensors,
     inputs: [
       ...live.inputs.map(({ name, dims }) => ({ name, dims, elemType: DataType.float })),
+      ...b.probes.map(({ name, dims }) => ({ name, dims, elemType: DataType.float })),
       ...read.map(({ name, dims, type }) => ({ name, dims, elemType: ELEMENT_TYPE[type] ?? DataType.float })),
     ],
     outputs: [{ name: output, dims: result.dims, elemType: DataType.float }],
   });
   const parameters = live.inputs.map(({ name, dims }) => ({ name, dims }));
-  return { onnx, parameters, fed: read, output: { name: output, dims: result.dims } };
+  return { onnx, parameters, probes: b.probes, fed: read, output: { name: output, dims: result.dims } };
 }
 
 function lower(

@@ -6,13 +6,14 @@ import { floatAttribute, intAttribute, need, type Rule, type RuleInput, Unplain 
 const matmul: Rule = (r) => {
   const [a, b] = [need(r, 0), need(r, 1)];
   if (a.dims.length < 2 || b.dims.length < 2) throw new Unplain('it multiplies a vector');
-  return [r.b.matmul(a, b)];
+  return [b.known ? r.b.probed(r.b.matmul(a, b)) : r.b.matmul(a, b)];
 };
 
 function product(r: RuleInput): Plain {
   const side = (i: number, flag: string) =>
     intAttribute(r, flag, 0) === 1 ? r.b.turned(need(r, i)) : need(r, i);
-  return r.b.scale(r.b.matmul(side(0, 'transA'), side(1, 'transB')), floatAttribute(r, 'alpha', 1));
+  const made = r.b.matmul(side(0, 'transA'), side(1, 'transB'));
+  return r.b.scale(need(r, 1).known ? r.b.probed(made) : made, floatAttribute(r, 'alpha', 1));
 }
 
 const gemm: Rule = (r) => {

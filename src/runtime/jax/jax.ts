@@ -64,18 +64,19 @@ class JaxModel implements DifferentiableModel {
     this.plain = plain;
     const { name, dims } = plain.output;
     const width = dims.at(-1) ?? 1;
-    const forward = (parameters: Arrays, fed: Arrays): Array =>
-      model.run({ ...parameters, ...fed })[name].reshape([-1, width]);
-    const loss = (parameters: Arrays, fed: Arrays, target: TargetArrays): Array =>
-      lossOf(jax, forward(parameters, fed), target);
+    const forward = (parameters: Arrays, probes: Arrays, fed: Arrays): Array =>
+      model.run({ ...parameters, ...probes, ...fed })[name].reshape([-1, width]);
+    const loss = (parameters: Arrays, probes: Arrays, fed: Arrays, target: TargetArrays): Array =>
+      lossOf(jax, forward(parameters, probes, fed), target);
     this.forward = jax.jit(forward);
     this.value = jax.jit(loss);
-    this.step = jax.jit(jax.valueAndGrad(loss, { argnums: 0 }));
+    this.step = jax.jit(jax.valueAndGrad(loss, { argnums: [0, 1] }));
   }
 
   async valueAndGrad(parameters: Parameters, { fed, target }: TrainingBatch) {
     return this.guarded(async () => {
-      const [value, gradients] = this.step(this.weights(parameters), this.inputs(fed), this.target(target));
+      const [value, [gradients, probes]] = this.step(...this.operands(parameters, fed), this.target(target));
+      this.jax.tree.dispose(probes);
       const read = new Map<string, Float32Array>();
       for (const { name } of this.plain.parameters) read.set(name, await floats(gradients[name]));
       const [loss] = await floats(value);
@@ -86,14 +87,14 @@ class JaxModel implements DifferentiableModel {
   async loss(parameters: Parameters, { fed, target }: TrainingBatch): Promise<number> {
     return this.guarded(async () => {
       const [loss] = await floats(
-        this.value(this.weights(parameters), this.inputs(fed), this.target(target)),
+        this.value(...this.operands(parameters, fed), this.target(target)),
       );
       return loss;
     });
   }
 
   async output(parameters: Parameters, fed: TrainingBatch['fed']): Promise<Float32Array> {
-    return this.guarded(() => floats(this.forward(this.weights(parameters), this.inputs(fed))));
+    return this.guarded(() => floats(this.forward(...this.operands(parameters, fed))));
   }
 
   release(): void {
@@ -107,6 +108,13 @@ class JaxModel implements DifferentiableModel {
     } catch (error) {
       throw failureOf(error);
     }
+  }
+
+  private operands(parameters: Parameters, fed: TrainingBatch['fed']): [Arrays, Arrays, Arrays] {
+    const { numpy } = this.jax;
+    const probes: Arrays = {};
+    for (const { name, dims } of this.plain.probes) probes[name] = numpy.zeros([...dims]);
+    return [this.weights(parameters), probes, this.inputs(fed)];
   }
 
   private weights(parameters: Parameters): Arrays {
