@@ -72,7 +72,10 @@ export class PlainBuilder {
   }
 
   /** Operators of one value that keep its shape. */
-  unary(op: 'Neg' | 'Sqrt' | 'Exp' | 'Log' | 'Tanh' | 'Erf' | 'Relu' | 'Reciprocal' | 'Sin' | 'Cos', x: Plain): Plain {
+  unary(
+    op: 'Neg' | 'Sqrt' | 'Exp' | 'Log' | 'Tanh' | 'Erf' | 'Relu' | 'Reciprocal' | 'Sin' | 'Cos',
+    x: Plain,
+  ): Plain {
     return this.node(op, [x], x.dims);
   }
 
@@ -95,7 +98,9 @@ export class PlainBuilder {
     const [m, k] = a.dims.slice(-2);
     const [k2, n] = b.dims.slice(-2);
     if (a.dims.length < 2 || b.dims.length < 2 || k !== k2) {
-      throw new RangeError(`Matrices of ${formatShape(a.dims)} and ${formatShape(b.dims)} cannot be multiplied.`);
+      throw new RangeError(
+        `Matrices of ${formatShape(a.dims)} and ${formatShape(b.dims)} cannot be multiplied.`,
+      );
     }
     if (a.dims.length > 2 && b.dims.length === 2) {
       const rows = this.reshape(a, [elementCount(a.dims.slice(0, -1)), k]);
@@ -129,7 +134,12 @@ export class PlainBuilder {
 
   transpose(x: Plain, perm: readonly number[]): Plain {
     if (perm.every((p, i) => p === i)) return x;
-    return this.node('Transpose', [x], perm.map((p) => x.dims[p]), new Map([['perm', { ints: perm }]]));
+    return this.node(
+      'Transpose',
+      [x],
+      perm.map((p) => x.dims[p]),
+      new Map([['perm', { ints: perm }]]),
+    );
   }
 
   /** The last two axes exchanged. */
@@ -174,7 +184,12 @@ export class PlainBuilder {
     ]);
     const inputs = op === 'ReduceMean' ? [x] : [x, this.ints(axes)];
     const reduced = this.node(op, inputs, kept, attributes);
-    return keep ? reduced : this.reshape(reduced, x.dims.filter((_, i) => !axes.includes(i)));
+    return keep
+      ? reduced
+      : this.reshape(
+          reduced,
+          x.dims.filter((_, i) => !axes.includes(i)),
+        );
   }
 
   /** Gives a value the name of an output of the graph. */
@@ -182,7 +197,12 @@ export class PlainBuilder {
     this.nodes.push({ opType: 'Identity', name: '', inputs: [this.read(x)], outputs: [name] });
   }
 
-  private node(opType: string, inputs: readonly Plain[], dims: readonly number[], attributes?: Attributes): Plain {
+  private node(
+    opType: string,
+    inputs: readonly Plain[],
+    dims: readonly number[],
+    attributes?: Attributes,
+  ): Plain {
     const name = `value-${this.count++}`;
     const reads = inputs.map((x) => this.read(x));
     this.nodes.push({ opType, name: '', inputs: reads, outputs: [name], ...(attributes && { attributes }) });
@@ -193,7 +213,9 @@ export class PlainBuilder {
     if (!x.known || this.written.has(x)) return x.name;
     const dataType = ELEMENT_TYPES[x.known.type];
     if (dataType === undefined) {
-      throw new RangeError(`A constant of type ${x.known.type} has no place in a graph that is differentiated.`);
+      throw new RangeError(
+        `A constant of type ${x.known.type} has no place in a graph that is differentiated.`,
+      );
     }
     const { buffer, byteOffset, byteLength } = x.known.data;
     const data = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);

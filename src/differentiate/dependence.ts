@@ -43,7 +43,9 @@ export function dependence(index: GraphIndex, live: ReadonlySet<NodeInfo>, outpu
     if (reads.some((name) => fed.has(name)) || isRandom(node)) for (const name of node.outputs) fed.add(name);
   }
   if (!reached.has(output)) {
-    throw new RangeError(`The output “${output}” does not depend on the merged layers, so there is nothing to tune.`);
+    throw new RangeError(
+      `The output “${output}” does not depend on the merged layers, so there is nothing to tune.`,
+    );
   }
   const needed = behind(index, active, output);
   const frontier = new Map<string, FrontierKind>();

@@ -55,11 +55,11 @@ export function liveParameters(sets: readonly TiedFfn[]): LiveParameters {
     const [first] = layers;
     for (const { role, source } of group.ffns[first].weights) {
       const isOwn = own?.some((o) => o.weights?.has(role)) ?? false;
-      if (!isOwn) inputs.push({ name: tiedName(k, role), dims: source.dims, start: valueOf(values, role) });
+      if (!isOwn) inputs.push({ name: tiedName(k, role), dims: source.dims, start: weightIn(values, role) });
       layers.forEach((layer, i) => {
         const weight = group.ffns[layer].weights.find((w) => w.role === role)!;
         const name = isOwn ? ownName(k, layer, role) : tiedName(k, role);
-        if (isOwn) inputs.push({ name, dims: source.dims, start: valueOf(own![i].weights!, role) });
+        if (isOwn) inputs.push({ name, dims: source.dims, start: weightIn(own![i].weights!, role) });
         read(weight.node, weight.input, name);
       });
     }
@@ -155,7 +155,7 @@ function valueAt(ffn: Ffn, place: OwnPlace): string {
   return value;
 }
 
-function valueOf(values: ReadonlyMap<WeightRole, Float32Array>, role: WeightRole): Float32Array {
+function weightIn(values: ReadonlyMap<WeightRole, Float32Array>, role: WeightRole): Float32Array {
   const found = values.get(role);
   if (!found) throw new RangeError(`The merge has no values of the weight “${role}”.`);
   return found;

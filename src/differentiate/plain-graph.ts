@@ -37,7 +37,14 @@ const ELEMENT_TYPE: Readonly<Record<string, number>> = {
 /**
  * @throws RangeError that names the operators which cannot be differentiated, and why; OnnxError for unreadable tensors
  */
-export async function plainGraph({ model, index, live, part, values, output }: PlainInput): Promise<PlainModel> {
+export async function plainGraph({
+  model,
+  index,
+  live,
+  part,
+  values,
+  output,
+}: PlainInput): Promise<PlainModel> {
   const b = new PlainBuilder();
   const made = new Map<string, Plain>();
   const fed: PlainModel['fed'][number][] = [];

@@ -8,7 +8,12 @@
 import type { FfnSearch } from '../graph/ffn.ts';
 import type { TiedFfn } from '../merge/write-back.ts';
 import type { OnnxModel } from '../onnx/types.ts';
-import type { DifferentiableFactory, DifferentiableModel, PlainModel, TrainingBatch } from '../runtime/differentiable.ts';
+import type {
+  DifferentiableFactory,
+  DifferentiableModel,
+  PlainModel,
+  TrainingBatch,
+} from '../runtime/differentiable.ts';
 import type { HostTensor, SessionFactory } from '../runtime/session.ts';
 import { dependence } from './dependence.ts';
 import { type LiveParameters, liveParameters } from './parameters.ts';
@@ -83,7 +88,8 @@ export class TrainingModel {
   fits(feeds: Feeds): boolean {
     const names = Object.keys(feeds);
     return (
-      names.length === this.shapes.size && names.every((name) => this.shapes.get(name) === feeds[name].dims.join())
+      names.length === this.shapes.size &&
+      names.every((name) => this.shapes.get(name) === feeds[name].dims.join())
     );
   }
 

@@ -5,7 +5,17 @@
  *
  * Known limits: no functions, no external data, attributes that are integers; all of it is in memory at once.
  */
-import { bytesHeader, checkTensor, join, messageField, nodeField, tensorBody, textField, valueField, varintField } from './encode.ts';
+import {
+  bytesHeader,
+  checkTensor,
+  join,
+  messageField,
+  nodeField,
+  tensorBody,
+  textField,
+  valueField,
+  varintField,
+} from './encode.ts';
 import type { NewNode, NewTensor, NewValueInfo } from './types.ts';
 
 export interface NewModel {
@@ -26,11 +36,23 @@ const Field = { irVersion: 1, producer: 2, graph: 7, opset: 8 } as const;
 const GraphField = { name: 2, initializer: 5, input: 11, output: 12 } as const;
 
 /** @throws OnnxError `bad-shape` or `bad-data` for a tensor whose values do not fit its shape */
-export function encodeModel({ opset, nodes, initializers, inputs, outputs }: NewModel): Uint8Array<ArrayBuffer> {
+export function encodeModel({
+  opset,
+  nodes,
+  initializers,
+  inputs,
+  outputs,
+}: NewModel): Uint8Array<ArrayBuffer> {
   const tensors = initializers.flatMap((tensor) => {
     checkTensor(tensor);
     const body = tensorBody(tensor) as Uint8Array[];
-    return [bytesHeader(GraphField.initializer, body.reduce((n, c) => n + c.byteLength, 0)), ...body];
+    return [
+      bytesHeader(
+        GraphField.initializer,
+        body.reduce((n, c) => n + c.byteLength, 0),
+      ),
+      ...body,
+    ];
   });
   const graph = [
     ...nodes.map(nodeField),

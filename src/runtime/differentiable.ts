@@ -17,7 +17,11 @@ export interface PlainModel {
   /** Graph inputs that are zero; a runtime may take their gradient along (differentiate/builder.ts says why). */
   readonly probes: readonly { readonly name: string; readonly dims: readonly number[] }[];
   /** Graph inputs that come with each batch. */
-  readonly fed: readonly { readonly name: string; readonly dims: readonly number[]; readonly type: TensorType }[];
+  readonly fed: readonly {
+    readonly name: string;
+    readonly dims: readonly number[];
+    readonly type: TensorType;
+  }[];
   readonly output: { readonly name: string; readonly dims: readonly number[] };
 }
 

@@ -33,17 +33,25 @@ export const geluTanh: Curve = (b, x) => {
   return b.mul(b.scale(x, 0.5), b.add(b.unary('Tanh', inner), b.scalar(1)));
 };
 
-const unary = (op: Parameters<PlainBuilder['unary']>[0]): Rule => (r) => [r.b.unary(op, need(r, 0))];
-const curve = (draw: (r: RuleInput, x: Plain) => Plain): Rule => (r) => [draw(r, need(r, 0))];
-const chain = (op: Parameters<PlainBuilder['binary']>[0]): Rule => (r) => {
-  const values = r.node.inputs.map((_, i) => need(r, i));
-  return [values.slice(1).reduce((a, x) => r.b.binary(op, a, x), values[0])];
-};
+const unary =
+  (op: Parameters<PlainBuilder['unary']>[0]): Rule =>
+  (r) => [r.b.unary(op, need(r, 0))];
+const curve =
+  (draw: (r: RuleInput, x: Plain) => Plain): Rule =>
+  (r) => [draw(r, need(r, 0))];
+const chain =
+  (op: Parameters<PlainBuilder['binary']>[0]): Rule =>
+  (r) => {
+    const values = r.node.inputs.map((_, i) => need(r, i));
+    return [values.slice(1).reduce((a, x) => r.b.binary(op, a, x), values[0])];
+  };
 /** With a bias that is added before. */
-const biased = (draw: Curve): Rule => (r) => {
-  const bias = r.inputs[1];
-  return [draw(r.b, bias ? r.b.add(need(r, 0), bias) : need(r, 0))];
-};
+const biased =
+  (draw: Curve): Rule =>
+  (r) => {
+    const bias = r.inputs[1];
+    return [draw(r.b, bias ? r.b.add(need(r, 0), bias) : need(r, 0))];
+  };
 
 /** x^p for the powers that models have: 2 and 3 of norms and activations, ±½ of norms. */
 const pow: Rule = (r) => {
@@ -115,10 +123,15 @@ export const elementwise: Readonly<Record<string, Rule>> = {
   Swish: curve((r, x) => r.b.mul(x, sigmoid(r.b, r.b.scale(x, floatAttribute(r, 'alpha', 1))))),
   Silu: curve(({ b }, x) => b.mul(x, sigmoid(b, x))),
   Softplus: curve(({ b }, x) => softplus(b, x)),
-  Softsign: curve(({ b }, x) => b.binary('Div', x, b.add(b.sub(relu(b, x), negativePart(b, x)), b.scalar(1)))),
+  Softsign: curve(({ b }, x) =>
+    b.binary('Div', x, b.add(b.sub(relu(b, x), negativePart(b, x)), b.scalar(1))),
+  ),
   Mish: curve(({ b }, x) => b.mul(x, b.unary('Tanh', softplus(b, x)))),
   HardSigmoid: curve((r, x) => {
-    const line = r.b.add(r.b.scale(x, floatAttribute(r, 'alpha', 0.2)), r.b.scalar(floatAttribute(r, 'beta', 0.5)));
+    const line = r.b.add(
+      r.b.scale(x, floatAttribute(r, 'alpha', 0.2)),
+      r.b.scalar(floatAttribute(r, 'beta', 0.5)),
+    );
     return clip(r.b, line, 0, 1);
   }),
   HardSwish: curve(({ b }, x) => b.mul(x, clip(b, b.add(b.scale(x, 1 / 6), b.scalar(0.5)), 0, 1))),
@@ -128,9 +141,9 @@ export const elementwise: Readonly<Record<string, Rule>> = {
   PRelu: (r) => [r.b.add(relu(r.b, need(r, 0)), r.b.mul(negativePart(r.b, need(r, 0)), need(r, 1)))],
   Elu: curve((r, x) => r.b.add(relu(r.b, x), exponentialPart(r.b, x, floatAttribute(r, 'alpha', 1)))),
   Selu: curve((r, x) => {
-    const alpha = floatAttribute(r, 'alpha', 1.67326319217681884765625);
+    const alpha = floatAttribute(r, 'alpha', 1.6732632423543772);
     const line = r.b.add(relu(r.b, x), exponentialPart(r.b, x, alpha));
-    return r.b.scale(line, floatAttribute(r, 'gamma', 1.05070102214813232421875));
+    return r.b.scale(line, floatAttribute(r, 'gamma', 1.0507009873554805));
   }),
   Celu: curve((r, x) => {
     const alpha = floatAttribute(r, 'alpha', 1);

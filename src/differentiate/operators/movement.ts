@@ -15,7 +15,12 @@ const reshape: Rule = (r) => {
   const keepsZero = intAttribute(r, 'allowzero', 0) === 1;
   const dims = wanted.map((d, i) => (d === 0 && !keepsZero ? x.dims[i] : d));
   const rest = dims.reduce((n, d) => (d === -1 ? n : n * d), 1);
-  return [r.b.reshape(x, dims.map((d) => (d === -1 ? elementCount(x.dims) / rest : d)))];
+  return [
+    r.b.reshape(
+      x,
+      dims.map((d) => (d === -1 ? elementCount(x.dims) / rest : d)),
+    ),
+  ];
 };
 
 const flatten: Rule = (r) => {
@@ -27,7 +32,12 @@ const flatten: Rule = (r) => {
 const squeeze: Rule = (r) => {
   const x = need(r, 0);
   const axes = axesOf(r, 1, x.dims.length);
-  return [r.b.reshape(x, x.dims.filter((d, i) => (axes ? !axes.includes(i) : d !== 1)))];
+  return [
+    r.b.reshape(
+      x,
+      x.dims.filter((d, i) => (axes ? !axes.includes(i) : d !== 1)),
+    ),
+  ];
 };
 
 const unsqueeze: Rule = (r) => {
@@ -36,7 +46,9 @@ const unsqueeze: Rule = (r) => {
   if (count === undefined) throw new Unplain('it has no axes');
   const axes = axesOf(r, 1, x.dims.length + count)!;
   const rest = [...x.dims];
-  const dims = Array.from({ length: x.dims.length + count }, (_, i) => (axes.includes(i) ? 1 : rest.shift()!));
+  const dims = Array.from({ length: x.dims.length + count }, (_, i) =>
+    axes.includes(i) ? 1 : rest.shift()!,
+  );
   return [r.b.reshape(x, dims)];
 };
 
@@ -112,7 +124,10 @@ const expand: Rule = (r) => {
 const tile: Rule = (r) => {
   let x: Plain = need(r, 0);
   intsOf(need(r, 1), 'repeats')!.forEach((n, axis) => {
-    x = r.b.concat(Array.from({ length: n }, () => x), axis);
+    x = r.b.concat(
+      Array.from({ length: n }, () => x),
+      axis,
+    );
   });
   return [x];
 };

@@ -1,6 +1,15 @@
 /** Normalisations, softmax and reductions. */
 import type { Plain } from '../builder.ts';
-import { floatAttribute, fromFront, intAttribute, intsOf, need, type Rule, type RuleInput, Unplain } from './rule.ts';
+import {
+  floatAttribute,
+  fromFront,
+  intAttribute,
+  intsOf,
+  need,
+  type Rule,
+  type RuleInput,
+  Unplain,
+} from './rule.ts';
 
 const EPSILON = 1e-5;
 
@@ -42,7 +51,8 @@ const softmax =
     const x = need(r, 0);
     // Before version 13 all axes from `axis` on were one.
     const axis = fromFront(intAttribute(r, 'axis', r.opset < 13 ? 1 : -1), x.dims.length);
-    if (r.opset < 13 && axis !== x.dims.length - 1) throw new Unplain('it normalises over several axes at once');
+    if (r.opset < 13 && axis !== x.dims.length - 1)
+      throw new Unplain('it normalises over several axes at once');
     return [r.b.softmax(op, x, axis)];
   };
 

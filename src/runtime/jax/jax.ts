@@ -54,11 +54,7 @@ class JaxModel implements DifferentiableModel {
   private readonly value;
   private readonly forward;
 
-  constructor(
-    jax: Jax,
-    model: { run(inputs: Arrays): Arrays; dispose(): void },
-    plain: PlainModel,
-  ) {
+  constructor(jax: Jax, model: { run(inputs: Arrays): Arrays; dispose(): void }, plain: PlainModel) {
     this.jax = jax;
     this.model = model;
     this.plain = plain;
@@ -86,9 +82,7 @@ class JaxModel implements DifferentiableModel {
 
   async loss(parameters: Parameters, { fed, target }: TrainingBatch): Promise<number> {
     return this.guarded(async () => {
-      const [loss] = await floats(
-        this.value(...this.operands(parameters, fed), this.target(target)),
-      );
+      const [loss] = await floats(this.value(...this.operands(parameters, fed), this.target(target)));
       return loss;
     });
   }
@@ -119,7 +113,8 @@ class JaxModel implements DifferentiableModel {
 
   private weights(parameters: Parameters): Arrays {
     const arrays: Arrays = {};
-    for (const { name, dims } of this.plain.parameters) arrays[name] = this.array(parameters.get(name)!, dims);
+    for (const { name, dims } of this.plain.parameters)
+      arrays[name] = this.array(parameters.get(name)!, dims);
     return arrays;
   }
 
