@@ -49,6 +49,7 @@ test('no serious violation in the main states, light and dark', async () => {
     await studio.pickLayers([1, 4, 5]);
     await studio.pickWindow(7, 8);
     await studio.merge();
+    await studio.recover({ rungs: ['R0b', 'R3', 'R6'], steps: 20 });
     await studio.evaluate();
     await studio.chooseMerge({ method: 'random' });
     await studio.compareOutputs({ prompt: 'ROMEO:', tokens: 12 });

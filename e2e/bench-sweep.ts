@@ -162,7 +162,7 @@ for (const width of widths) {
   const sweptWindows: { readonly entry: SweepEntry; readonly cost: Cost }[] = [];
   let cost = startCost();
   const onProgress = ({ partial }: Progress) => {
-    if (!partial) return;
+    if (!partial?.sweep) return;
     sweptWindows.push({ entry: partial.sweep, cost: cost() });
     cost = startCost();
   };

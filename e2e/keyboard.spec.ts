@@ -123,6 +123,20 @@ test('sweeps, proposes and compares from the keyboard, and reaches every control
     await expect(page.getByRole('button', { name: 'Remove window 1–2', exact: true })).toBeVisible();
     await page.getByRole('button', { name: 'Merge', exact: true }).press('Enter');
     await expect(page.getByRole('group', { name: 'Merge result', exact: true })).toBeVisible();
+    await page.getByRole('radio', { name: 'Best in the time given', exact: true }).focus();
+    await page.keyboard.press('ArrowDown');
+    // Two are ticked from the start.
+    for (const rung of [
+      'Rescale the pre-activations R2',
+      'Refit the down-projection R3',
+      'Own output biases R0b',
+    ])
+      await page.getByRole('checkbox', { name: rung, exact: true }).press('Space');
+    await page.getByRole('button', { name: 'Recover', exact: true }).press('Enter');
+    await expect(page.getByRole('table', { name: 'Rungs tried', exact: true })).toBeVisible({
+      timeout: 120_000,
+    });
+    await expect(main).not.toHaveAttribute('aria-busy', 'true', { timeout: 120_000 });
     await studio.evaluate();
     await type('Tokens to write', '8');
     await enter(page.getByLabel('Merged text', { exact: true }).filter({ hasText: /\S/ }));

@@ -79,6 +79,11 @@ export class PageDriver {
     return this.page.getByRole('table', { name, exact: true });
   }
 
+  /** The rows of a table that have a name. */
+  protected rows(table: Locator): Locator {
+    return table.getByRole('row').filter({ has: this.page.getByRole('rowheader') });
+  }
+
   protected async fill(label: string, value: number | string): Promise<void> {
     await this.page.getByLabel(label, { exact: true }).fill(String(value));
   }

@@ -53,6 +53,7 @@ async function takeSamples(studio: Studio, take: Take): Promise<void> {
   await take('12-picked');
   await studio.merge();
   await take('13-merged');
+  await takeRecovery(studio, take);
   await studio.evaluate();
   await take('14-compared');
   await studio.runBaselines();
@@ -68,6 +69,30 @@ async function takeSamples(studio: Studio, take: Take): Promise<void> {
   await page.getByRole('button', { name: 'Compare outputs', exact: true }).click();
   await page.getByRole('list', { name: 'Predictions on images', exact: true }).waitFor();
   await take('18-images');
+}
+
+/** The recover step, from the merge on: ready, with chosen rungs, while it trains, cancelled, done, with nothing gained. */
+async function takeRecovery(studio: Studio, take: Take): Promise<void> {
+  const { page } = studio;
+  const start = () => page.getByRole('button', { name: 'Recover', exact: true }).click();
+  const steps = 2000;
+  await studio.chooseRecovery({ rungs: ['R2', 'R3', 'R6'], steps });
+  await page.getByText('Steps, rank and seed', { exact: true }).click();
+  await take('13a-recover-ready');
+  await start();
+  await page
+    .getByRole('figure', { name: 'Held-out loss of distillation', exact: true })
+    .getByText(/, step /)
+    .waitFor();
+  await take('13b-recovering');
+  await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+  await page.getByRole('status').filter({ hasText: 'Cancelled.' }).waitFor({ timeout: 60_000 });
+  await take('13c-recover-cancelled');
+  await studio.undoRecovery();
+  await studio.recover({ rungs: ['R0b', 'R2', 'R3', 'R4', 'R5', 'R6', 'refresh'], steps: 100 });
+  await take('13d-recovered');
+  await studio.recover({ rungs: ['R0b'] });
+  await take('13e-recovered-again');
 }
 
 /** Several files, a part that is missing, half precision, inputs that nobody knows; and the formats. */

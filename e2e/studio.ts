@@ -6,117 +6,29 @@
  * Limits: layers are 0-based in execution order; methods that the page does not have yet throw a sentence.
  */
 import { statSync } from 'node:fs';
-import {
-  type BrowserContextOptions,
-  type Browser as Chromium,
-  chromium,
-  type Locator,
-  type Page,
-} from 'playwright';
+import { type Browser as Chromium, chromium, type Locator, type Page } from 'playwright';
 import { ensureBrowser, launchArgs } from './browser.ts';
-import { dataValue, flat, installWatch, PageDriver, text } from './page-driver.ts';
+import { dataValue, flat, installWatch, text } from './page-driver.ts';
+import { RecoverDriver } from './recover-driver.ts';
 import { type PageServer, servePage } from './server.ts';
+import { combinedScore, downloadNames, measureNames, methodNames, referenceNames } from './studio-names.ts';
+import type {
+  DownloadFormat,
+  GenerateOptions,
+  MergeOptions,
+  PlanRow,
+  ReferenceChoice,
+  Saved,
+  SimilarityKind,
+  StudioOptions,
+  Summary,
+  SweepRow,
+  VariantRow,
+} from './studio-types.ts';
 
-export interface StudioOptions {
-  /** `force` uses the WebGPU kernels even on a software adapter (inference stays on wasm there). */
-  readonly gpu?: 'auto' | 'force' | 'off';
-  readonly headless?: boolean;
-  /** One thread makes timings comparable between machines. */
-  readonly threads?: number;
-  /** Viewport, colour scheme and the like. */
-  readonly context?: BrowserContextOptions;
-  /** Sub-path to serve under. */
-  readonly base?: string;
-}
+export type * from './studio-types.ts';
 
-export interface Summary {
-  readonly parameters: number;
-  readonly bytes: number;
-  readonly backend: 'webgpu' | 'cpu';
-  readonly groups: { name: string; layers: number; dModel: number; dFf: number }[];
-  readonly refusals: string[];
-}
-
-export type SimilarityKind = 'cka' | 'cka-debiased' | 'aligned' | 'attention';
-export type MergeMethod = 'permute' | 'vanilla' | 'copy' | 'ffn-drop' | 'layer-drop' | 'random';
-export type ReferenceChoice = 'first' | 'middle' | 'last';
-export type DownloadFormat = 'onnx' | 'onnx-float16' | 'safetensors' | 'recipe' | 'zip';
-
-export interface MergeOptions {
-  readonly method?: MergeMethod;
-  /** Terms joined by `+` in any order, `default`, `best`, or `combined` for the correlation with both weight terms. */
-  readonly score?: string;
-  readonly reference?: ReferenceChoice;
-  /** Of random windows. */
-  readonly seed?: number;
-}
-
-export interface Saved {
-  readonly parametersSaved: number;
-  readonly bytesSaved: number;
-}
-
-/** A row of the file that “Save sweep as CSV” saves. */
-export interface SweepRow {
-  readonly first: number;
-  readonly last: number;
-  readonly value: number;
-  readonly original: number;
-  readonly standardError: number;
-  readonly bytesAfter: number;
-  readonly blockRuns: number;
-}
-
-export interface PlanRow {
-  readonly groups: [number, number][];
-  readonly estimate: number;
-  readonly score: number;
-}
-
-export interface GenerateOptions {
-  readonly prompt: string;
-  readonly tokens: number;
-  /** 0, the likeliest token always, unless said otherwise. */
-  readonly temperature?: number;
-  readonly seed?: number;
-}
-
-export interface VariantRow {
-  /** Method and settings, as written. */
-  readonly name: string;
-  /** Values of the row's numbers, in order. */
-  readonly values: number[];
-}
-
-const measureNames: Record<SimilarityKind, string> = {
-  cka: 'FFN outputs (CKA)',
-  'cka-debiased': 'FFN outputs (debiased CKA)',
-  aligned: 'Aligned correlation',
-  attention: 'Attention outputs (CKA)',
-};
-
-const methodNames: Record<MergeMethod, string> = {
-  permute: 'Permute and average',
-  vanilla: 'Average without permutation (vanilla)',
-  copy: 'Copy the anchor',
-  random: 'Random windows',
-  'ffn-drop': 'Drop FFNs',
-  'layer-drop': 'Drop whole layers',
-};
-
-const referenceNames: Record<ReferenceChoice, string> = { first: 'First', middle: 'Middle', last: 'Last' };
-
-/** The choice of a format and the button that saves it. */
-const downloadNames: Partial<Record<DownloadFormat, { format: string; button: string }>> = {
-  onnx: { format: 'ONNX', button: 'Download ONNX' },
-  'onnx-float16': { format: 'ONNX, half precision', button: 'Download half precision' },
-  zip: { format: 'Zip for publishing', button: 'Download zip' },
-  safetensors: { format: 'Checkpoint (safetensors)', button: 'Download safetensors' },
-};
-
-const combinedScore = 'preactivation+input-weights+output-weights';
-
-export class Studio extends PageDriver {
+export class Studio extends RecoverDriver {
   /** Origin of every request, workers' included. `blob:` and `data:` URLs count as the origin that made them. */
   readonly requestOrigins = new Set<string>();
   /** Errors of the console and uncaught errors of the page. */
@@ -160,7 +72,7 @@ export class Studio extends PageDriver {
     const backend = await this.value(region, 'Backend');
     if (backend !== 'webgpu' && backend !== 'cpu')
       throw new Error(`The page names the backend "${backend}".`);
-    const rows = await this.#rows(region.getByRole('table', { name: 'FFN groups', exact: true })).all();
+    const rows = await this.rows(region.getByRole('table', { name: 'FFN groups', exact: true })).all();
     const groups = await Promise.all(
       rows.map(async (row) => {
         const cells = row.getByRole('cell');
@@ -260,7 +172,7 @@ export class Studio extends PageDriver {
     await this.job(() => this.button('Evaluate on the report split').click());
     const table = this.table('Original and merged');
     await table.waitFor();
-    const row = this.#rows(table);
+    const row = this.rows(table);
     const cells = row.getByRole('cell');
     return {
       metric: (await text(row.getByRole('rowheader'))).toLowerCase(),
@@ -309,16 +221,30 @@ export class Studio extends PageDriver {
     });
   }
 
-  async plan(removed: number): Promise<PlanRow[]> {
+  /** `recover`: each proposal is refitted by R3 too, and ranked by its score with it. */
+  async plan(removed: number, options: { recover?: boolean } = {}): Promise<PlanRow[]> {
     await this.fill('FFNs to remove', removed);
+    await this.#refitProposals(options.recover ?? false);
     await this.job(() => this.button('Propose groups').click());
     const file = await this.saved(() => this.button('Save plans as JSON').click());
-    const plans: { sets: number[][]; estimate: number; value: number }[] = JSON.parse(file.text);
-    return plans.map(({ sets, estimate, value }) => ({
+    const plans: { sets: number[][]; estimate: number; value: number; recovered?: { value: number } }[] =
+      JSON.parse(file.text);
+    return plans.map(({ sets, estimate, value, recovered }) => ({
       groups: sets.map((layers) => [layers[0], layers[layers.length - 1]]),
       estimate,
       score: value,
+      ...(recovered && { recovered: recovered.value }),
     }));
+  }
+
+  /** Takes the proposal of that place in the list, from 0: picks its groups; a refitted one is merged and refitted. */
+  async applyPlan(index: number): Promise<void> {
+    const row = this.rows(this.table('Proposed plans')).nth(index);
+    const use = row.getByRole('button', { name: /^Use plan / });
+    const refitted = (await row.getByRole('cell').count()) > 5;
+    if (refitted) return this.job(() => use.click());
+    const [first] = (await text(row.getByRole('rowheader'))).split(', ');
+    await this.#pick(() => use.click(), `Remove window ${first}`, true);
   }
 
   /** Picks a proposal's groups. */
@@ -330,8 +256,9 @@ export class Studio extends PageDriver {
   }
 
   /** Has the page pick and merge the best variant that is that much smaller. */
-  async useBestOfSize(percentSmaller: number): Promise<Saved> {
+  async useBestOfSize(percentSmaller: number, options: { recover?: boolean } = {}): Promise<Saved> {
     await this.fill('Percent smaller', percentSmaller);
+    await this.#refitProposals(options.recover ?? false);
     await this.job(() => this.button('Find the best of that size').click());
     return this.#mergeResult();
   }
@@ -342,7 +269,7 @@ export class Studio extends PageDriver {
   }
 
   async variantsTried(): Promise<VariantRow[]> {
-    const rows = await this.#rows(this.table('Variants tried')).all();
+    const rows = await this.rows(this.table('Variants tried')).all();
     return Promise.all(
       rows.map(async (row) => ({
         name: await text(row.getByRole('rowheader')),
@@ -390,8 +317,10 @@ export class Studio extends PageDriver {
     return this.region('Model summary');
   }
 
-  #rows(table: Locator): Locator {
-    return table.getByRole('row').filter({ has: this.page.getByRole('rowheader') });
+  #refitProposals(refit: boolean): Promise<void> {
+    return this.page
+      .getByRole('checkbox', { name: 'Refit each proposal (R3)', exact: true })
+      .setChecked(refit);
   }
 
   async #pick(start: () => Promise<void>, removal: string, mayBePicked = false): Promise<void> {

@@ -2,8 +2,8 @@
  * `npx tsx e2e/trial-recover.ts [digits-vit] [--window=4-7] [--steps=400] [--rungs=R1,R2,…]`: what each rung of recovery
  * brings on a sample, calibrating on its calibration split alone; printed and never asserted.
  *
- * Each layer of the open model has live weights of its own, so own vectors are tried without writing a file: scales
- * are multiplied into that layer's matrices here. The select and the report score stand side by side.
+ * Each layer of the open model has live weights of its own, so own vectors and deltas are tried without writing a file:
+ * they are multiplied into that layer's matrices. The select and the report score stand side by side.
  */
 import { solveAssignment } from '../src/align/assignment.ts';
 import { type Dataset, readBatch } from '../src/data/dataset.ts';
@@ -18,11 +18,11 @@ import { Job } from '../src/pipeline/progress.ts';
 import { Scorer } from '../src/pipeline/scoring.ts';
 import type { MetricChoice } from '../src/pipeline/types.ts';
 import { type CalibrationBatch, inMemory } from '../src/recover/calibration.ts';
-import { createCpuAlgebra } from '../src/recover/cpu-algebra.ts';
 import type { Dense } from '../src/recover/linear-algebra.ts';
-import { type Recovered, type RecoveryInput, recoveryMethods as rungs } from '../src/recover/method.ts';
-import { averageLayers, shapeOf, type TiedFfn, withVectors } from '../src/recover/tied-ffn.ts';
-import { layerOf, readLayer, valuesOf } from '../src/recover/weights.ts';
+import type { Recovered, RecoveryInput } from '../src/recover/method.ts';
+import { recoveryOn } from '../src/recover/on-backend.ts';
+import { averageLayers, shapeOf, type TiedFfn } from '../src/recover/tied-ffn.ts';
+import { foldedLayer, layerOf, readLayer } from '../src/recover/weights.ts';
 import { createRuntimeGemm } from '../src/runtime/ort/gemm.ts';
 import { loadNodeFactory } from '../src/runtime/ort/node.ts';
 import { namedFile } from '../src/testing/studio-in-node.ts';
@@ -51,7 +51,8 @@ const group = withInputs(opened.search.groups[0]);
 const tapped = { ...opened, search: { ...opened.search, groups: [group] } };
 const live = await LiveModel.create(tapped, sessions, new Job());
 const gemm = createRuntimeGemm(sessions);
-const algebra = createCpuAlgebra({ gemm });
+const backend = createCpuBackend({ gemm });
+const { algebra, methods: rungs } = recoveryOn(backend);
 const choice: MetricChoice = { metric: name === 'digits-vit' ? 'kl' : stage.data.metric };
 const scorer = new Scorer(live, dataset, opened.scoreOutput.name);
 const window = Array.from({ length: last - first + 1 }, (_, i) => first + i);
@@ -76,7 +77,6 @@ async function tap(weights?: Overrides): Promise<{ x: Dense[]; y: Dense[] }[]> {
 }
 
 const pairs = new PairStore();
-const backend = createCpuBackend({ gemm });
 const solve = async (score: Float32Array, size: number) => solveAssignment(score, size);
 await alignPairs(
   { opened: tapped, live, dataset, backend, solve, pairs, job: new Job() },
@@ -100,27 +100,13 @@ const { activation } = await readLayer(ffns[0], templates[0], null, algebra, {
 });
 const merged = averageLayers(activation, originals);
 
-/** Scales are multiplied into matrices of the layer's own, which a file could not share. */
+/** Scales and deltas are multiplied into matrices of the layer's own, which a file could not share. */
 function overridesOf(ffn: TiedFfn): Overrides {
   const all = new Map<string, Overrides extends ReadonlyMap<string, infer P> ? P : never>();
-  ffn.layers.forEach((layer, i) => {
-    const columns = (m: Dense, s?: Float32Array) =>
-      s ? { ...m, data: m.data.map((v, at) => v * s[at % m.cols]) } : m;
-    const rowsOf = (m: Dense, s?: Float32Array) =>
-      s ? { ...m, data: m.data.map((v, at) => v * s[Math.floor(at / m.cols)]) } : m;
-    const { wIn, wGate, wOut } = ffn.shared;
-    const shared = {
-      wIn: columns(wIn, layer.inScale),
-      ...(wGate && { wGate: columns(wGate, layer.gateScale) }),
-      wOut: rowsOf(wOut, layer.hiddenScale),
-    };
-    const plain = withVectors({ ...ffn, shared }, () => ({
-      inScale: undefined,
-      gateScale: undefined,
-      hiddenScale: undefined,
-    }));
-    const { weights } = valuesOf(plain, i, templates[i]);
-    for (const [key, pin] of live.override(group, [window[i]], weights)) all.set(key, pin);
+  window.forEach((layer, i) => {
+    const { weights, shifts } = foldedLayer(ffn, i, templates[i]);
+    if (shifts.size > 0) throw new Error(`Layer ${layer} has no place for its biases in the open model.`);
+    for (const [key, pin] of live.override(group, [layer], weights)) all.set(key, pin);
   });
   return all;
 }
@@ -193,6 +179,16 @@ if (wanted('R3')) {
   await apply('R3 + refresh + R3', down, (i) => rungs.R3.recover(i), await refreshed(down));
 }
 if (wanted('R4')) await apply('R3 + R4', down, (i) => rungs.R4.recover(i));
+if (wanted('R5')) {
+  for (const rank of [4, 16]) {
+    await apply(`R3 + R5, rank ${rank}`, down, (i) => rungs.R5.recover(i, { rank }));
+    const up = await apply(`R5 of in, rank ${rank}`, merged, (i) =>
+      rungs.R5.recover(i, { rank, of: ['in'] }),
+    );
+    const refit = await apply('  + R3', up, (i) => rungs.R3.recover(i));
+    await apply('  + R5 of out', refit, (i) => rungs.R5.recover(i, { rank, of: ['out'] }));
+  }
+}
 if (wanted('R6')) {
   const distilled = await apply(`R3 + R6 (${steps})`, down, (i) => rungs.R6.recover(i, { steps }));
   const again = await refreshed(distilled);

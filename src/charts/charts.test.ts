@@ -3,6 +3,7 @@ import { cellAfterKey, ordered, windowEnd } from './grid-moves.ts';
 import { cellAt, diagonalAt, heatmapScale, isOnDiagonal, labelStep } from './heatmap.ts';
 import { blocksOf } from './layer-sets.ts';
 import { layerStack } from './layer-stack.ts';
+import { lossCurve } from './loss-curve.ts';
 import { damageScale, diagonalStrip, mapRows, windowAt } from './sweep-map.ts';
 import { paretoFront, tradeoff } from './tradeoff.ts';
 
@@ -166,5 +167,36 @@ describe('the map of a sweep', () => {
     expect(pairs.cells).toHaveLength(4);
     expect(triples.cells.map(({ damage }) => damage)).toEqual([undefined, 0.17, undefined]);
     expect(triples.cells[0].left).toBeCloseTo(20, 12);
+  });
+});
+
+describe('the curve of a loss', () => {
+  const box = { width: 300, height: 200, left: 40, right: 10, top: 10, bottom: 30 };
+  const points = [0.3, 0.2, 0.12, 0.14].map((heldOut, index) => ({ step: 100 * index, heldOut }));
+
+  it('marks the lowest point, and spans all steps that there may be', () => {
+    const { series, xTicks } = lossCurve([{ steps: 1000, points, ended: false }], box);
+    expect(series[0].best).toMatchObject({ step: 200, heldOut: 0.12 });
+    expect(series[0].best.y).toBeGreaterThan(series[0].last.y);
+    expect(series[0].path.split('L')).toHaveLength(4);
+    expect(series[0].last.x).toBeCloseTo(40 + 0.3 * 250, 9);
+    expect(xTicks.at(-1)).toEqual({ value: 1000, x: 290 });
+  });
+
+  it('tells a training that stopped from one that came to its end, and from one that runs', () => {
+    const stopped = (steps: number, ended: boolean) =>
+      lossCurve([{ steps, points, ended }], box).series[0].stopped;
+    expect(stopped(1000, true)).toBe(true);
+    expect(stopped(1000, false)).toBe(false);
+    expect(stopped(400, true)).toBe(false);
+    expect(stopped(300, true)).toBe(false);
+  });
+
+  it('draws several in one frame, and none in an empty one', () => {
+    const other = { steps: 500, points: [{ step: 0, heldOut: 0.9 }], ended: false };
+    const { series, yTicks } = lossCurve([{ steps: 400, points, ended: true }, other], box);
+    expect(series[1].last.y).toBeLessThan(series[0].last.y);
+    for (const { y } of yTicks) expect(y).toBeLessThanOrEqual(170);
+    expect(lossCurve([{ ...other, points: [] }], box).series).toEqual([]);
   });
 });

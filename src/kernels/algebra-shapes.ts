@@ -72,6 +72,21 @@ export function checkCentred(
   checkInto(into, x.cols, y.cols, [x, y, xMean, yMean]);
 }
 
+export function checkCrossSums(p: number, q: number, x: Matrix, y: Matrix): void {
+  if (x.rows !== y.rows || x.cols !== p || y.cols !== q) {
+    throw new RangeError(`Sums of ${p}×${q} products cannot take data of ${size(x)} and ${size(y)}.`);
+  }
+}
+
+/** @throws RangeError where lengths do not fit. */
+export function checkWide(a: Float64Array, n: number, b: Float64Array, m: number): void {
+  if (a.length !== n * n || b.length !== n * m) {
+    throw new RangeError(
+      `A system of ${n} unknowns and ${m} columns was given ${a.length} and ${b.length} values.`,
+    );
+  }
+}
+
 export function checkSquare(a: Matrix, what: string): void {
   if (a.rows !== a.cols) throw new RangeError(`${what} must be square; it is ${size(a)}.`);
 }

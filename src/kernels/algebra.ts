@@ -75,6 +75,31 @@ export type Solved =
     }
   | { readonly ok: false; readonly pivot: number };
 
+/**
+ * Streaming sums Σ weight · XᵀY [p × q] over batches of rows: f64 on the CPU, f32 over short runs of rows on the GPU.
+ * Data are to be centred, or shifted near enough. Released with `release`.
+ */
+export interface CrossSums {
+  readonly p: number;
+  readonly q: number;
+}
+
+export interface WideOptions {
+  /** Added to the diagonal of A; 0 by default. */
+  readonly lambda?: number;
+  readonly signal?: AbortSignal;
+}
+
+export type WideSolved =
+  | {
+      readonly ok: true;
+      /** X [n × m], row-major. */
+      readonly x: Float64Array;
+      /** ‖B − (A + λI)X‖_F / ‖B‖_F before the last correction. */
+      readonly residual: number;
+    }
+  | { readonly ok: false; readonly pivot: number };
+
 export interface ReduceOptions {
   /** `columns` sums down each column to [1 × cols], `rows` along each row to [rows × 1]. */
   readonly along: 'columns' | 'rows';
@@ -118,6 +143,25 @@ export interface Algebra {
   solveTriangular(factor: Factor, b: Matrix, transposed: boolean): Promise<Matrix>;
   /** X [n × m] of (a + λI)·X = b, for a symmetric, by Cholesky and refinement on exact residuals. */
   solveSpd(a: Matrix, b: Matrix, options?: SolveOptions): Promise<Solved>;
+
+  /**
+   * X of (A + λI)·X = B for A [n × n] symmetric and B [n × m] in f64 and in the memory of the CPU: systems whose digits
+   * beyond f32 count. The CPU factors in f64; the GPU in f32, and refines on residuals with A, B and X in two f32 each.
+   * Pivots within rounding of 0 (of f64 or f32) count as not positive.
+   */
+  solveWide(
+    a: Float64Array,
+    n: number,
+    b: Float64Array,
+    m: number,
+    options?: WideOptions,
+  ): Promise<WideSolved>;
+
+  createCrossSums(p: number, q: number): CrossSums;
+  /** Adds weight · XᵀY of x [T × p] and y [T × q], 1 by default; x and y may be the same. */
+  addCrossSums(sums: CrossSums, x: Matrix, y: Matrix, weight?: number): Promise<void>;
+  /** The sums so far, p × q values, row-major. */
+  readCrossSums(sums: CrossSums): Promise<Float64Array>;
 
   /** φ(z), element by element. */
   activate(name: ActivationName, z: Matrix, into?: Matrix): Promise<Matrix>;

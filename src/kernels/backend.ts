@@ -13,7 +13,7 @@
  * `GpuLostError`, an exceeded device limit with `GpuLimitError`, any other GPU failure with `GpuError`
  * (errors.ts). After a rejected or aborted accumulation the accumulator is broken: it can only be released.
  */
-import type { Algebra, Factor } from './algebra.ts';
+import type { Algebra, CrossSums, Factor } from './algebra.ts';
 
 /** A matrix that lives on the device, row-major f32. Owned by the backend that made it until `release`. */
 export interface Matrix {
@@ -44,7 +44,7 @@ export interface HsicSums {
   readonly minibatches: number;
 }
 
-export type Handle = Matrix | PairMoments | HsicSums | Factor;
+export type Handle = Matrix | PairMoments | HsicSums | Factor | CrossSums;
 
 export interface Backend extends Algebra {
   readonly kind: 'cpu' | 'webgpu';

@@ -3,9 +3,9 @@
  * a low-rank delta starts from.
  *
  * Why: what a layer keeps of its own (own.ts) is written as nodes behind that node, so the value must be one of the
- * file's own: not made and read inside a function that calls share, nor inside one fused operator.
+ * file's own: not made and read inside a function, nor inside one fused operator.
  *
- * Known limits: a function is not looked into even where it is called once.
+ * Known limits: nothing is added inside a function, not even where it is called once.
  */
 import { isVisible } from '../flatten/sites.ts';
 import type { FlatModel, Part, Scope, ValueOrigin } from '../flatten/types.ts';
@@ -23,7 +23,7 @@ export type PlaceUse =
   /** Completes “… because ”. */
   | { readonly possible: false; readonly reason: string };
 
-export const OWN_PLACES: readonly OwnPlace[] = ['in', 'gate', 'hidden', 'out'];
+const OWN_PLACES: readonly OwnPlace[] = ['in', 'gate', 'hidden', 'out'];
 
 /** A value of an FFN in its file. */
 export interface Spot {
@@ -144,7 +144,7 @@ function definedOutside({ flat, search }: View, value: string): ValueOrigin | st
     });
     if (!outer || staysInside) {
       const name = functionAround(inside)?.holder?.opType;
-      return `it is computed inside the function “${name}”, which several calls share`;
+      return `it is computed inside the function “${name}”, where nothing can be added`;
     }
     at = outer;
   }

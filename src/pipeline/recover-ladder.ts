@@ -6,6 +6,7 @@
 import { damage, pairedStandardError, type Scored } from '../evaluate/metric.ts';
 import { formatSet } from '../merge/sets.ts';
 import { type BackendRecovery, recoveryOn } from '../recover/on-backend.ts';
+import { storableRoles } from '../recover/storable.ts';
 import { Job } from './progress.ts';
 import type { RecoverTools } from './recover.ts';
 import type { CalibrationTaps } from './recover-data.ts';
@@ -253,9 +254,10 @@ export class Ladder {
       ...(signal && rung !== 'R6' && { signal }),
     };
     const { rank, seed } = this.request;
+    const { methods } = this.recovery;
     if (rung === 'R5') return runRung(rung, this.recovery, set, state, data, { rank, seed }, control);
     if (rung !== 'R6') return runRung(rung, this.recovery, set, state, data, {}, control);
-    const own = ['bIn', 'bGate', 'bOut'].filter((role) => set.storable.has(role as never));
+    const own = storableRoles(set, methods.R6.defaults.own);
     const options = { own, seed };
     const steps = await this.stepsFor(k, async (few) => {
       await runRung(rung, this.recovery, set, state, data, { ...options, steps: few }, control);

@@ -55,7 +55,7 @@ export async function runRung(
     recover(input: RecoveryInput, options: object): Promise<Recovered>;
   };
   const { ffn: better, before, after, notes, chosen } = await method.recover(input, options);
-  return { state: { ...state, ffn: better }, options: chosen, before, after, notes };
+  return { state: { ...state, ffn: better }, options: chosen ?? options, before, after, notes };
 }
 
 /**

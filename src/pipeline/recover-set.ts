@@ -12,12 +12,23 @@ import type { WeightRole } from '../graph/weights.ts';
 import { asKept } from '../merge/as-kept.ts';
 import type { FfnWeights } from '../merge/method.ts';
 import type { OwnLayer, OwnPlace, ValueChange } from '../merge/own.ts';
+import { keptChange } from '../merge/own-nodes.ts';
 import { placesFor } from '../merge/own-places.ts';
 import { type TiedFfn as StoredSet, tieFfns } from '../merge/write-back.ts';
 import type { CalibrationData } from '../recover/calibration.ts';
-import type { LinearAlgebra } from '../recover/linear-algebra.ts';
-import { averageLayers, type LayerFfn, type TiedFfn } from '../recover/tied-ffn.ts';
-import { foldedLayer, type GateHalf, layerOf, type OwnRole, ownOf, readLayer } from '../recover/weights.ts';
+import { dense, type LinearAlgebra } from '../recover/linear-algebra.ts';
+import { foldScales } from '../recover/storage.ts';
+import {
+  averageLayers,
+  type DeltaRole,
+  type LayerFfn,
+  type LowRank,
+  type OwnRole,
+  type TiedFfn,
+  type VectorRole,
+  withVectors,
+} from '../recover/tied-ffn.ts';
+import { foldedLayer, type GateHalf, layerOf, ownOf, readLayer } from '../recover/weights.ts';
 import type { PinnedTensor } from '../runtime/session.ts';
 import type { StageContext } from './context.ts';
 import type { RecoveryStep } from './types.ts';
@@ -143,8 +154,9 @@ export async function recoveredVariant(
       requantized.push(...(merged.requantized ?? []).filter((r) => r.layers === layers));
       continue;
     }
-    const { set, state } = recovered;
-    const parts = layers.map((_, i) => ownOf(state.ffn, i, set.templates[i], set.gateHalf));
+    const { set } = recovered;
+    const asStored = roundedOwn(opened, recovered);
+    const parts = layers.map((_, i) => ownOf(asStored, i, set.templates[i], set.gateHalf));
     const kept = await asKept(flat, group.ffns[layers[0]], parts[0].tied);
     if (kept.requantized) requantized.push({ layers, ...kept.requantized });
     const own: OwnLayer[] = [];
@@ -153,9 +165,9 @@ export async function recoveredVariant(
       own.push({ ...part.own, ...(ownWeights && { weights: ownWeights.values }) });
     }
     tied.push({ group, layers, values: kept.values, own });
-    const { shared } = tiedOf({ ...stored, values: kept.values }, set.templates[0], set.gateHalf, state.ffn);
+    const { shared } = tiedOf({ ...stored, values: kept.values }, set.templates[0], set.gateHalf, asStored);
     const plain = layers.map((_, i) =>
-      foldedLayer({ ...state.ffn, shared }, i, set.templates[i], set.gateHalf),
+      foldedLayer({ ...asStored, shared }, i, set.templates[i], set.gateHalf),
     );
     const isShared = own.every(({ changes = new Map() }) => [...changes.values()].every(onlyShifts));
     const matrices = new Map([...kept.values].filter(([role]) => role.startsWith('w_')));
@@ -184,3 +196,44 @@ export async function recoveredVariant(
 function onlyShifts({ scale, delta }: ValueChange): boolean {
   return !scale && !delta;
 }
+
+/** Scales, deltas and shifts as the files keep them: rounded where values are in half precision. */
+function roundedOwn(
+  { views }: StageContext['opened'],
+  { set: { stored, templates, gateHalf }, state }: NonNullable<RecoveredSet>,
+): TiedFfn {
+  const ffn = foldScales(state.ffn);
+  const [{ rows: dModel, cols: dFf }] = [ffn.shared.wIn];
+  const sizes = { in: [dModel, dFf], gate: [dModel, dFf], hidden: [dFf, dFf], out: [dFf, dModel] } as const;
+  return withVectors(ffn, (i) => {
+    const { changes = new Map<OwnPlace, ValueChange>() } = ownOf(ffn, i, templates[i], gateHalf).own;
+    const rounded: Record<string, Float32Array | LowRank> = {};
+    for (const [place, change] of changes) {
+      const { scale, delta, shift } = keptChange(
+        views[0],
+        stored.group.ffns[stored.layers[i]],
+        place,
+        change,
+      );
+      const [inner, outer] = sizes[place];
+      const roles = ROLES[place];
+      if (scale && roles.scale) rounded[roles.scale] = scale;
+      if (shift && roles.shift) rounded[roles.shift] = shift;
+      if (delta && roles.delta) {
+        const { a, b, rank } = delta;
+        rounded[roles.delta] = { a: dense(a, inner, rank), b: dense(b, rank, outer) };
+      }
+    }
+    return rounded;
+  });
+}
+
+/** What is changed at a place, by the names of recovery. */
+const ROLES: Readonly<
+  Record<OwnPlace, { readonly scale?: VectorRole; readonly delta?: DeltaRole; readonly shift?: VectorRole }>
+> = {
+  in: { scale: 'inScale', delta: 'inDelta', shift: 'bIn' },
+  gate: { scale: 'gateScale', delta: 'gateDelta', shift: 'bGate' },
+  hidden: { scale: 'hiddenScale' },
+  out: { delta: 'outDelta', shift: 'bOut' },
+};

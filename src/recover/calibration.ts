@@ -37,6 +37,17 @@ export function inMemory(batches: readonly CalibrationBatch[]): CalibrationData 
   };
 }
 
+/** One layer's rows of calibration data. */
+export function ofLayer(data: CalibrationData, layer: number): CalibrationData {
+  return {
+    async *batches() {
+      for await (const { x, y, originalX } of data.batches()) {
+        yield { x: [x[layer]], y: [y[layer]], ...(originalX && { originalX: [originalX[layer]] }) };
+      }
+    },
+  };
+}
+
 /**
  * The two parts of a batch; a part of no rows is null.
  * @throws RangeError where the layers of a batch do not have the same rows, or `holdOut` is not in [0, 1)

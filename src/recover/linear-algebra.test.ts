@@ -1,8 +1,8 @@
 /** Products, sums of products and systems of the recovery's CPU algebra, against plain f64 loops. */
 import { describe, expect, test } from 'vitest';
 import { compare } from '../testing/compare.ts';
+import { createCpuAlgebra } from '../testing/cpu-algebra.ts';
 import { createRandom } from '../testing/random.ts';
-import { createCpuAlgebra } from './cpu-algebra.ts';
 import { type Dense, dense } from './linear-algebra.ts';
 
 const random = createRandom(7);
@@ -57,21 +57,26 @@ describe.each([
 
   test('sums of products, the symmetric one too', async () => {
     const [a, b] = [matrix(33, 9), matrix(33, 6)];
-    const sum = new Float64Array(54).fill(1);
-    await algebra.addCross(sum, a, b, 2);
-    const plain = naive(a, b, true).data.map((v) => 1 + 2 * v);
-    expect(compare(sum, plain, { absolute: 1e-4 }).ok).toBe(true);
-    const gram = new Float64Array(81);
-    await algebra.addCross(gram, a, a, 1);
-    const report = compare(gram, naive(a, a, true).data, { absolute: 1e-4 });
+    const sums = algebra.crossSums(9, 6);
+    await sums.add(a, b, 2);
+    await sums.add(a, b, -3);
+    const plain = naive(a, b, true).data.map((v) => -v);
+    expect(compare(await sums.read(), plain, { absolute: 1e-5 }).ok).toBe(true);
+    const gram = algebra.crossSums(9, 9);
+    await gram.add(a, a, 1);
+    const report = compare(await gram.read(), naive(a, a, true).data, { absolute: 1e-5 });
     expect(report.ok, report.message).toBe(true);
+    gram.release();
+    sums.release();
+    await expect(sums.read()).rejects.toThrow('released');
   });
 
   test('refuses what does not fit', async () => {
     await expect(algebra.matmul(matrix(2, 3), matrix(2, 3))).rejects.toThrow('2 × 3 and 2 × 3');
-    await expect(algebra.addCross(new Float64Array(5), matrix(2, 2), matrix(2, 2), 1)).rejects.toThrow(
-      RangeError,
-    );
+    const sums = algebra.crossSums(2, 3);
+    await expect(sums.add(matrix(2, 2), matrix(2, 2), 1)).rejects.toThrow('2×3 products');
+    await expect(sums.add(matrix(2, 2), matrix(3, 3), 1)).rejects.toThrow('2×2 and 3×3');
+    sums.release();
   });
 });
 

@@ -1,12 +1,13 @@
 /**
  * The port to the linear algebra of recovery: what the rungs need of a device, and nothing more.
  *
- * Why: closed forms and local distillation are written once against this; `cpu-algebra.ts` is the readable twin, and
- * an adapter over the kernels' Backend can take its place. Every call is asynchronous for that reason.
+ * Why: closed forms are written once against this, for every backend (backend-algebra.ts). Every call is asynchronous
+ * for that reason.
  *
  * Matrices are row-major f32 in CPU memory; moments and systems of equations are f64, because centred statistics of
  * some thousand tokens are ill-conditioned (dead and near-equal hidden units) and a ridge must be what it says.
  */
+import type { Backend } from '../kernels/backend.ts';
 
 /** Row-major f32 in CPU memory. */
 export interface Dense {
@@ -31,11 +32,20 @@ export interface SpdSolution {
   readonly raised: number;
 }
 
+/** Sums of weight · aᵀb [p × q] that stay on the device until they are read. */
+export interface CrossSums {
+  /** Of a [T × p] and b [T × q] over the same rows; the same object for the symmetric product. @throws RangeError */
+  add(a: Dense, b: Dense, weight: number): Promise<void>;
+  read(): Promise<Float64Array>;
+  release(): void;
+}
+
 export interface LinearAlgebra {
+  /** The device, for what keeps its matrices there (distill/). */
+  readonly backend: Backend;
   /** op(a)·op(b), f32. @throws RangeError where the shapes do not fit */
   matmul(a: Dense, b: Dense, product?: Product): Promise<Dense>;
-  /** sum [p × q] += weight · aᵀb for a [T × p] and b [T × q] over the same rows. @throws RangeError for shapes */
-  addCross(sum: Float64Array, a: Dense, b: Dense, weight: number): Promise<void>;
+  crossSums(p: number, q: number): CrossSums;
   /**
    * Solves (A + ridge·I) X = B for symmetric A [n × n] and B [n × m]. Where the matrix is not positive definite in
    * floating point, the ridge is raised tenfold (from ε of the mean diagonal where it was 0) until it is.

@@ -12,8 +12,9 @@ import { distill } from './distill/distill.ts';
 import { downRidge } from './down-ridge/down-ridge.ts';
 import { gains } from './gains/gains.ts';
 import type { LinearAlgebra } from './linear-algebra.ts';
+import { lowRank } from './low-rank/low-rank.ts';
 import { ownBiases } from './own-biases/own-biases.ts';
-import type { LayerFfn, TiedFfn, VectorRole } from './tied-ffn.ts';
+import type { LayerFfn, OwnRole, TiedFfn } from './tied-ffn.ts';
 import { upRegression } from './up-regression/up-regression.ts';
 
 export interface RecoveryInput {
@@ -22,9 +23,16 @@ export interface RecoveryInput {
   readonly originals: readonly LayerFfn[];
   readonly data: CalibrationData;
   readonly algebra: LinearAlgebra;
+  /**
+   * Vectors and deltas that the file can hold for each layer; absent = all. No rung gives a layer another of its own:
+   * it fits without where that is possible, and is refused where not.
+   */
+  readonly storable?: ReadonlySet<OwnRole>;
   readonly signal?: AbortSignal;
-  /** For rungs that take steps: how many of how many, and the held-out objective so far. */
-  readonly onStep?: (done: number, total: number, heldOut: number) => void;
+  /** Asked between steps: whether to come to an end with the best so far. */
+  readonly isOver?: () => boolean;
+  /** For rungs that take steps: how many of how many, and the held-out objective so far. Awaited. */
+  readonly onStep?: (done: number, total: number, heldOut: number) => void | Promise<void>;
 }
 
 export interface Recovered {
@@ -34,7 +42,16 @@ export interface Recovered {
   readonly after: number;
   /** Sentences for people: a raised λ, a step that was not kept. */
   readonly notes: readonly string[];
+  /**
+   * Options, beside the defaults, with which the rung gives the same again without choosing anything. Absent where it
+   * chooses nothing beyond the options that it was given. The held-out share is among them: nothing is held out then,
+   * but sums are rounded in the same parts.
+   */
+  readonly chosen?: ChosenOptions;
 }
+
+/** Options as a recipe can hold them. */
+export type ChosenOptions = Readonly<Record<string, number | string | boolean | readonly string[]>>;
 
 export interface RecoveryMethod<Options> {
   /** As in method.md. */
@@ -42,10 +59,13 @@ export interface RecoveryMethod<Options> {
   /** For people. */
   readonly label: string;
   readonly defaults: Options;
-  /** Vectors that each layer may have of its own after the rung; their floats are counted by `storageOf`. */
-  stores(ffn: TiedFfn, options?: Partial<Options>): readonly VectorRole[];
   /**
-   * @throws RangeError for data or options that do not fit, with what to do
+   * What each layer may have of its own after the rung, where the file can hold it; counted by `storageOf`. Biases among
+   * them stay tied or away where it cannot.
+   */
+  stores(ffn: TiedFfn, options?: Partial<Options>): readonly OwnRole[];
+  /**
+   * @throws RangeError for data or options that do not fit, or a file that cannot hold the result, with what to do
    * @throws DOMException AbortError where cancelled
    */
   recover(input: RecoveryInput, options?: Partial<Options>): Promise<Recovered>;
@@ -57,5 +77,6 @@ export const recoveryMethods = {
   R2: affine,
   R3: downRidge,
   R4: gains,
+  R5: lowRank,
   R6: distill,
 } as const;

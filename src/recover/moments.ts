@@ -5,7 +5,7 @@
  * Σᵢ wᵢ‖B̄ᵢ‖², each layer centred by its own means. One p × p accumulator serves all layers, so that memory does not
  * grow with k. Rows are shifted by the first batch's means before products are taken, since E[xy] − E[x]E[y] cancels.
  */
-import type { Dense, LinearAlgebra } from './linear-algebra.ts';
+import { type CrossSums, type Dense, dense, type LinearAlgebra } from './linear-algebra.ts';
 
 /** Sums over the rows seen, centred. */
 export interface CentredMoments {
@@ -34,23 +34,21 @@ interface LayerSums {
 }
 
 export class MomentSums {
-  private readonly algebra: LinearAlgebra;
   private readonly p: number;
   private readonly q: number;
   private readonly weights: readonly number[];
   private readonly layers: (LayerSums | null)[];
-  private readonly gram: Float64Array;
-  private readonly cross: Float64Array;
+  private readonly gram: CrossSums;
+  private readonly cross: CrossSums;
 
   /** @param weights one a layer */
   constructor(algebra: LinearAlgebra, p: number, q: number, weights: readonly number[]) {
-    this.algebra = algebra;
     this.p = p;
     this.q = q;
     this.weights = weights;
     this.layers = weights.map(() => null);
-    this.gram = new Float64Array(p * p);
-    this.cross = new Float64Array(p * q);
+    this.gram = algebra.crossSums(p, p);
+    this.cross = algebra.crossSums(p, q);
   }
 
   /** @throws RangeError where the columns are not p and q */
@@ -73,8 +71,8 @@ export class MomentSums {
     const shiftedA = shifted(a, sums.shiftA);
     const shiftedB = shifted(b, sums.shiftB);
     const weight = this.weights[layer];
-    await this.algebra.addCross(this.gram, shiftedA, shiftedA, weight);
-    await this.algebra.addCross(this.cross, shiftedA, shiftedB, weight);
+    await this.gram.add(shiftedA, shiftedA, weight);
+    await this.cross.add(shiftedA, shiftedB, weight);
     columnSums(shiftedA).forEach((s, c) => {
       sums.sumA[c] += s;
     });
@@ -85,11 +83,12 @@ export class MomentSums {
     sums.rows += a.rows;
   }
 
-  /** The sums, which this object gives away. @throws RangeError where no rows came */
-  finish(): CentredMoments {
-    const { p, q, weights, gram, cross } = this;
+  /** The sums so far. @throws RangeError where no rows came */
+  async finish(): Promise<CentredMoments> {
+    const { p, q, weights } = this;
     const layers = this.layers.filter((l) => l !== null);
     if (layers.length < weights.length) throw new RangeError('No calibration data came for a layer.');
+    const [gram, cross] = [await this.gram.read(), await this.cross.read()];
     let power = 0;
     layers.forEach(({ rows, sumA, sumB, power: own }, i) => {
       addOuter(gram, sumA, sumA, -weights[i] / rows);
@@ -107,6 +106,11 @@ export class MomentSums {
       cross,
       power,
     };
+  }
+
+  release(): void {
+    this.gram.release();
+    this.cross.release();
   }
 }
 
@@ -155,19 +159,44 @@ export function about(
   return { ...m, gram, cross, power };
 }
 
-/** Σᵢ wᵢ‖B̄ᵢ − ĀᵢW‖² by the moments alone, for W [p × q]. */
-export function residual({ p, q, gram, cross, power }: CentredMoments, w: ArrayLike<number>): number {
-  let sum = power;
-  const row = new Float64Array(q);
-  for (let u = 0; u < p; u++) {
-    row.fill(0);
-    for (let v = 0; v < p; v++) {
-      const g = gram[u * p + v];
-      if (g === 0) continue;
-      for (let c = 0; c < q; c++) row[c] += g * w[v * q + c];
-    }
-    for (let c = 0; c < q; c++) sum += w[u * q + c] * (row[c] - 2 * cross[u * q + c]);
+/** Multiplications of a product in f64 on the CPU, some 0.2 s. */
+const MOST_F64_PRODUCTS = 2 ** 27;
+
+/** A·W [p × q] for moments A [p × p]: in f64 where that is quick, else by the device in f32. */
+export async function momentsTimes(
+  algebra: LinearAlgebra,
+  a: Float64Array,
+  w: ArrayLike<number>,
+  p: number,
+  q: number,
+): Promise<ArrayLike<number>> {
+  if (p * p * q > MOST_F64_PRODUCTS) {
+    const narrow = [dense(Float32Array.from(a), p, p), dense(Float32Array.from(w), p, q)] as const;
+    return (await algebra.matmul(...narrow)).data;
   }
+  const out = new Float64Array(p * q);
+  for (let u = 0; u < p; u++) {
+    for (let v = 0; v < p; v++) {
+      const factor = a[u * p + v];
+      if (factor === 0) continue;
+      for (let c = 0; c < q; c++) out[u * q + c] += factor * w[v * q + c];
+    }
+  }
+  return out;
+}
+
+/**
+ * Σᵢ wᵢ‖B̄ᵢ − ĀᵢW‖² by the moments alone, for W [p × q]. For large W it is exact to about 1e-6 of Σᵢ wᵢ‖B̄ᵢ‖², since the
+ * device's product is f32.
+ */
+export async function residual(
+  algebra: LinearAlgebra,
+  { p, q, gram, cross, power }: CentredMoments,
+  w: ArrayLike<number>,
+): Promise<number> {
+  const product = await momentsTimes(algebra, gram, w, p, q);
+  let sum = power;
+  for (let k = 0; k < product.length; k++) sum += w[k] * (product[k] - 2 * cross[k]);
   return sum;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Ridge regression from centred moments, with its strength chosen on held-out rows.
+ * Ridge regression from centred moments; its strength is chosen on held-out rows (lambda.ts).
  *
  *   W = (A + λI)⁻¹ (B + λW₀),  A = Σᵢ wᵢ ĀᵢᵀĀᵢ / T [p × p],  B = Σᵢ wᵢ ĀᵢᵀB̄ᵢ / T [p × q],
  *
@@ -8,20 +8,7 @@
  * read again. The final fit is on all rows.
  */
 import type { LinearAlgebra } from './linear-algebra.ts';
-import { about, type CentredMoments, residual } from './moments.ts';
-import type { Collected } from './statistics.ts';
-
-export interface RidgeFit {
-  /** [p × q] */
-  readonly w: Float64Array;
-  /** Of the mean diagonal, after raises. */
-  readonly lambda: number;
-  /** Mean residual on the held-out rows by fitting on the others; NaN where none are held out. */
-  readonly heldOut: number;
-  /** residual / T + λ‖W − W₀‖² on all rows. */
-  readonly objective: number;
-  readonly notes: readonly string[];
-}
+import { about, type CentredMoments, momentsTimes, residual } from './moments.ts';
 
 /** What one value of λ gives. */
 export async function fitRidge(
@@ -36,63 +23,37 @@ export async function fitRidge(
   const a = m.gram.map((v) => v / rows);
   // Solved for what is added to the prior, so that a raised ridge still shrinks towards it.
   const b = m.cross.map((v) => v / rows);
-  if (prior) subtractProduct(b, a, prior, p, q);
+  if (prior) {
+    const known = await momentsTimes(algebra, a, prior, p, q);
+    for (let i = 0; i < b.length; i++) b[i] -= known[i];
+  }
   const { x, ridge: used, raised } = await algebra.solveSpd(a, p, b, q, ridge);
   if (prior) for (let i = 0; i < x.length; i++) x[i] += prior[i];
   return { w: x, lambda: mean > 0 ? used / mean : lambda, raised };
 }
 
-/**
- * Tries each λ on the fitted rows, keeps the one with the least held-out residual, and fits it on all rows.
- * @param lambdas of the mean diagonal, at least one; the first is taken where nothing is held out
- * @throws RangeError where there is none, or the moments are not finite
- */
-export async function chooseRidge(
-  algebra: LinearAlgebra,
-  { fit, heldOut, all }: Collected,
-  lambdas: readonly number[],
-  prior?: ArrayLike<number>,
-): Promise<RidgeFit> {
-  if (lambdas.length === 0 || !lambdas.every((l) => Number.isFinite(l) && l >= 0)) {
-    throw new RangeError('A ridge needs at least one strength, each a number from 0 up.');
-  }
-  const notes: string[] = [];
-  let best = { lambda: lambdas[0], error: Number.NaN };
-  if (heldOut) {
-    for (const lambda of lambdas) {
-      const trial = await fitRidge(algebra, fit, lambda, prior);
-      noteRaise(notes, lambda, trial);
-      const error = heldOutError(fit, heldOut, trial.w);
-      if (!(error >= best.error)) best = { lambda: trial.lambda, error };
-    }
-  }
-  const final = await fitRidge(algebra, all, best.lambda, prior);
-  noteRaise(notes, best.lambda, final);
-  return {
-    w: final.w,
-    lambda: final.lambda,
-    heldOut: best.error,
-    objective: ridgeObjective(all, final.w, final.lambda, prior),
-    notes: [...new Set(notes)],
-  };
-}
-
 /** Mean residual on held-out rows of a W whose biases come from the fitted rows. */
-export function heldOutError(fit: CentredMoments, heldOut: CentredMoments, w: ArrayLike<number>): number {
+export async function heldOutError(
+  algebra: LinearAlgebra,
+  fit: CentredMoments,
+  heldOut: CentredMoments,
+  w: ArrayLike<number>,
+): Promise<number> {
   const shifted = about(heldOut, (i) => ({ a: fit.meanA[i], b: fit.meanB[i] }));
-  return residual(shifted, w) / heldOut.rows;
+  return (await residual(algebra, shifted, w)) / heldOut.rows;
 }
 
 /** residual / T + λ‖W − W₀‖², with λ in units of the mean diagonal. */
-export function ridgeObjective(
+export async function ridgeObjective(
+  algebra: LinearAlgebra,
   m: CentredMoments,
   w: ArrayLike<number>,
   lambda: number,
   prior?: ArrayLike<number>,
-): number {
+): Promise<number> {
   let away = 0;
   for (let i = 0; i < w.length; i++) away += (w[i] - (prior ? prior[i] : 0)) ** 2;
-  return residual(m, w) / m.rows + lambda * meanDiagonal(m) * away;
+  return (await residual(algebra, m, w)) / m.rows + lambda * meanDiagonal(m) * away;
 }
 
 /** Means of B less W applied to the means of A: the own biases of the layers, f32. */
@@ -110,22 +71,4 @@ function meanDiagonal({ gram, p, rows }: CentredMoments): number {
   let trace = 0;
   for (let i = 0; i < p; i++) trace += gram[i * p + i];
   return trace / rows / p;
-}
-
-function noteRaise(notes: string[], asked: number, { lambda, raised }: { lambda: number; raised: number }) {
-  if (raised === 0) return;
-  notes.push(
-    `With λ = ${asked} of the mean diagonal the statistics could not be factored; λ was raised to ${lambda.toExponential(1)}.`,
-  );
-}
-
-/** b [p × q] −= a [p × p] · w [p × q]. */
-function subtractProduct(b: Float64Array, a: Float64Array, w: ArrayLike<number>, p: number, q: number): void {
-  for (let u = 0; u < p; u++) {
-    for (let v = 0; v < p; v++) {
-      const factor = a[u * p + v];
-      if (factor === 0) continue;
-      for (let c = 0; c < q; c++) b[u * q + c] -= factor * w[v * q + c];
-    }
-  }
 }

@@ -39,17 +39,22 @@ export async function collectMoments(
   { holdOut = DEFAULT_HOLD_OUT, signal }: CollectOptions = {},
 ): Promise<Collected> {
   const sums: Partial<Record<Part, MomentSums>> = {};
-  for await (const { part, batch } of parts(data, holdOut, signal)) {
-    for (let layer = 0; layer < weights.length; layer++) {
-      const { a, b } = await features(batch, layer);
-      sums[part] ??= new MomentSums(algebra, a.cols, b.cols, weights);
-      await sums[part].add(layer, a, b);
+  try {
+    for await (const { part, batch } of parts(data, holdOut, signal)) {
+      for (let layer = 0; layer < weights.length; layer++) {
+        const { a, b } = await features(batch, layer);
+        sums[part] ??= new MomentSums(algebra, a.cols, b.cols, weights);
+        await sums[part].add(layer, a, b);
+      }
     }
+    if (!sums.fit) throw new RangeError('There is no calibration data to recover on.');
+    const fit = await sums.fit.finish();
+    const heldOut = (await sums['held-out']?.finish()) ?? null;
+    return { fit, heldOut, all: heldOut ? combine(fit, heldOut) : fit };
+  } finally {
+    sums.fit?.release();
+    sums['held-out']?.release();
   }
-  if (!sums.fit) throw new RangeError('There is no calibration data to recover on.');
-  const fit = sums.fit.finish();
-  const heldOut = sums['held-out']?.finish() ?? null;
-  return { fit, heldOut, all: heldOut ? combine(fit, heldOut) : fit };
 }
 
 /**

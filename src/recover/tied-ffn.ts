@@ -1,11 +1,13 @@
 /**
- * A tied FFN as recovery sees it: matrices that k layers share, and vectors that each layer may have of its own.
+ * A tied FFN as recovery sees it: matrices that k layers share, vectors and low-rank deltas that each layer may have of
+ * its own.
  *
- *   Z = (X·W_in) ⊙ γ + b_in,  G = (X·W_gate) ⊙ γ_g + b_gate,
- *   H = φ(Z), or φ(G) ⊙ Z where gated,  Ŷ = (H ⊙ s)·W_out + b_out.
+ *   Z = (X·W_in) ⊙ γ + X·a·b + b_in,  G = (X·W_gate) ⊙ γ_g + X·a_g·b_g + b_gate,
+ *   H = φ(Z), or φ(G) ⊙ Z where gated,  Ŷ = (H ⊙ s)·W_out + (H ⊙ s)·a_o·b_o + b_out.
  *
  * Shapes: X [T × d], W_in and W_gate [d × n], W_out [n × d] (as X multiplies them, whatever the file's layout), vectors
- * [n], b_out [d]. Layers hold the same array where a vector is tied, so what is stored can be counted from it.
+ * [n], b_out [d], deltas [d × r]·[r × n] and, for the output, [n × r]·[r × d]. Layers hold the same array where a
+ * vector is tied, so what is stored can be counted from it.
  *
  * Known limits: other per-unit vectors inside the region (a slope, the scale of a normalisation) have no formula here
  * and are refused where weights are read.
@@ -31,7 +33,25 @@ export interface LayerVectors {
   readonly hiddenScale?: Float32Array;
 }
 
+/** a·b, r(rows + cols) floats. */
+export interface LowRank {
+  readonly a: Dense;
+  readonly b: Dense;
+}
+
+/** R5; absent means nothing is added. */
+export interface LayerDeltas {
+  readonly inDelta?: LowRank;
+  readonly gateDelta?: LowRank;
+  readonly outDelta?: LowRank;
+}
+
+/** What a layer may have of its own. */
+export interface LayerOwn extends LayerVectors, LayerDeltas {}
+
 export type VectorRole = keyof LayerVectors;
+export type DeltaRole = keyof LayerDeltas;
+export type OwnRole = VectorRole | DeltaRole;
 
 export const vectorRoles: readonly VectorRole[] = [
   'bIn',
@@ -42,6 +62,8 @@ export const vectorRoles: readonly VectorRole[] = [
   'hiddenScale',
 ];
 
+export const deltaRoles: readonly DeltaRole[] = ['inDelta', 'gateDelta', 'outDelta'];
+
 /** One FFN of the original, its hidden units already gathered by its permutation. */
 export interface LayerFfn extends SharedMatrices, LayerVectors {}
 
@@ -49,7 +71,7 @@ export interface TiedFfn {
   readonly activation: KnownActivation;
   readonly shared: SharedMatrices;
   /** One entry a layer, execution order. */
-  readonly layers: readonly LayerVectors[];
+  readonly layers: readonly LayerOwn[];
 }
 
 /** d, n, k and whether there is a gate. */
@@ -85,15 +107,27 @@ export function checkTied(ffn: TiedFfn): void {
         throw new RangeError(`The vector ${role} belongs to a gate, which this FFN does not have.`);
       }
     }
+    for (const role of deltaRoles) {
+      const [rows, cols] = role === 'outDelta' ? [n, d] : [d, n];
+      const delta = layer[role];
+      if (delta && !(fits(delta.a, rows, delta.b.rows) && fits(delta.b, delta.a.cols, cols))) {
+        throw new RangeError(
+          `The delta ${role} is ${delta.a.rows} × ${delta.a.cols} by ${delta.b.rows} × ${delta.b.cols} where ${rows} × r by r × ${cols} was expected.`,
+        );
+      }
+      if (delta && !wGate && role === 'gateDelta') {
+        throw new RangeError('A delta of the gate was given to an FFN that has no gate.');
+      }
+    }
   }
 }
 
 /** What the layers' own inputs give in the tied FFN. */
 export interface Forward {
-  /** X·W_in [T × n], before γ and b_in. */
+  /** X·W_in [T × n], before γ, the delta and b_in. */
   readonly rawIn: Dense;
   readonly rawGate?: Dense;
-  /** [T × n], after γ and b_in. */
+  /** [T × n], after γ, the delta and b_in. */
   readonly z: Dense;
   readonly g?: Dense;
   /** φ(Z), or φ(G) where gated. */
@@ -107,17 +141,20 @@ export async function forwardHidden(
   algebra: LinearAlgebra,
   activation: KnownActivation,
   { wIn, wGate }: Pick<SharedMatrices, 'wIn' | 'wGate'>,
-  layer: LayerVectors,
+  layer: LayerOwn,
   x: Dense,
 ): Promise<Forward> {
   const rawIn = await algebra.matmul(x, wIn);
-  const z = affine(rawIn, layer.inScale, layer.bIn);
+  const z = plus(affine(rawIn, layer.inScale, layer.bIn), await throughDelta(algebra, x, layer.inDelta));
   if (!wGate) {
     const activated = { ...z, data: activate(activation, z.data) };
     return { rawIn, z, activated, hidden: activated };
   }
   const rawGate = await algebra.matmul(x, wGate);
-  const g = affine(rawGate, layer.gateScale, layer.bGate);
+  const g = plus(
+    affine(rawGate, layer.gateScale, layer.bGate),
+    await throughDelta(algebra, x, layer.gateDelta),
+  );
   const activated = { ...g, data: activate(activation, g.data) };
   const hidden = new Float32Array(z.data.length);
   for (let i = 0; i < hidden.length; i++) hidden[i] = activated.data[i] * z.data[i];
@@ -143,8 +180,41 @@ export async function outputOf(
   algebra: LinearAlgebra,
   x: Dense,
 ): Promise<Dense> {
-  const hidden = await hiddenOf(ffn, layer, algebra, x);
-  return affine(await algebra.matmul(hidden, ffn.shared.wOut), undefined, ffn.layers[layer].bOut);
+  return outputFrom(ffn, layer, algebra, await hiddenOf(ffn, layer, algebra, x));
+}
+
+/** Ŷ [T × d] of one layer from H ⊙ s [T × n]. */
+export async function outputFrom(
+  { shared, layers }: Pick<TiedFfn, 'shared' | 'layers'>,
+  layer: number,
+  algebra: LinearAlgebra,
+  hidden: Dense,
+): Promise<Dense> {
+  const { bOut, outDelta } = layers[layer];
+  const given = affine(await algebra.matmul(hidden, shared.wOut), undefined, bOut);
+  return plus(given, await throughDelta(algebra, hidden, outDelta));
+}
+
+/** X·a·b; null where there is no delta. */
+export async function throughDelta(
+  algebra: LinearAlgebra,
+  x: Dense,
+  delta: LowRank | undefined,
+): Promise<Dense | null> {
+  return delta ? algebra.matmul(await algebra.matmul(x, delta.a), delta.b) : null;
+}
+
+/** a·b with its columns scaled. */
+export function scaledDelta({ a, b }: LowRank, scale: ArrayLike<number>): LowRank {
+  return { a, b: { ...b, data: b.data.map((v, at) => v * scale[at % b.cols]) } };
+}
+
+/** M + sign·N; the same matrix where there is no N. */
+export function plus(m: Dense, n: Dense | null, sign: 1 | -1 = 1): Dense {
+  if (!n) return m;
+  const data = new Float32Array(m.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = m.data[i] + sign * n.data[i];
+  return { ...m, data };
 }
 
 /** M ⊙ scale + bias, row by row; the same matrix where there is neither. */
@@ -202,14 +272,14 @@ function meanOf(arrays: readonly Float32Array[]): Float32Array {
   return out;
 }
 
-/** The same FFN with other vectors; `undefined` takes one away. */
+/** The same FFN with other vectors or deltas; `undefined` takes one away. */
 export function withVectors(
   ffn: TiedFfn,
-  change: (layer: number) => { readonly [R in VectorRole]?: Float32Array | undefined },
+  change: (layer: number) => { readonly [R in OwnRole]?: LayerOwn[R] | undefined },
 ): TiedFfn {
-  const layers = ffn.layers.map((vectors, i) => {
-    const merged = { ...vectors, ...change(i) };
-    return Object.fromEntries(Object.entries(merged).filter(([, v]) => v !== undefined)) as LayerVectors;
+  const layers = ffn.layers.map((own, i) => {
+    const merged = { ...own, ...change(i) };
+    return Object.fromEntries(Object.entries(merged).filter(([, v]) => v !== undefined)) as LayerOwn;
   });
   return { ...ffn, layers };
 }

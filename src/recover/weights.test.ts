@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { Permutation } from '../align/permutation.ts';
 import type { Ffn, WeightRole } from '../graph/ffn.ts';
 import type { FfnWeights, WeightMatrix } from '../merge/method.ts';
+import { createCpuAlgebra } from '../testing/cpu-algebra.ts';
 import { createRandom } from '../testing/random.ts';
-import { createCpuAlgebra } from './cpu-algebra.ts';
 import { outputOf, withVectors } from './tied-ffn.ts';
 import { layerOf, readLayer, valuesOf } from './weights.ts';
 

@@ -9,10 +9,24 @@ import type { Permutation } from '../align/permutation.ts';
 import type { Ffn, WeightRole } from '../graph/ffn.ts';
 import { weightShape } from '../graph/weights.ts';
 import type { FfnWeights, WeightMatrix } from '../merge/method.ts';
+import type { OwnLayer, OwnPlace, ValueChange } from '../merge/own.ts';
 import { transpose } from '../tensor/matrix.ts';
 import { type KnownActivation, knownActivation } from './activation.ts';
 import type { Dense, LinearAlgebra } from './linear-algebra.ts';
-import { type LayerFfn, type LayerVectors, outputOf, type TiedFfn } from './tied-ffn.ts';
+import { foldScales, isTiedBias } from './storage.ts';
+import {
+  affine,
+  type LayerFfn,
+  type LayerOwn,
+  type LayerVectors,
+  type LowRank,
+  outputOf,
+  type SharedMatrices,
+  shapeOf,
+  type TiedFfn,
+} from './tied-ffn.ts';
+
+export type { OwnRole } from './tied-ffn.ts';
 
 /** Which half of a packed projection is the gate. */
 export type GateHalf = 0 | 1;
@@ -116,12 +130,12 @@ function unitsLast(
 export interface LayerValues {
   /** By role of the graph. */
   readonly weights: ReadonlyMap<WeightRole, Float32Array>;
-  /** Scales, and biases where the original has none: they need nodes of their own. */
-  readonly extra: LayerVectors;
+  /** Scales, deltas, and biases where the original has none: they need nodes of their own. */
+  readonly extra: LayerOwn;
 }
 
 /**
- * What one layer of a tied FFN reads.
+ * What one layer of a tied FFN reads. A bias that the graph has and the FFN has not is zero.
  * @param template the layer's original weights, for their shapes
  */
 export function valuesOf(
@@ -130,32 +144,189 @@ export function valuesOf(
   template: FfnWeights,
   gateHalf: GateHalf = 0,
 ): LayerValues {
-  const { wIn, wGate, wOut } = ffn.shared;
   const { bIn, bGate, bOut, ...scales } = ffn.layers[layer];
-  const packed = template.get('w_in')?.weight.halves === 2;
-  const halvesOf = (up: Dense, gate: Dense) => (gateHalf === 0 ? [gate, up] : [up, gate]);
-  const asVector = (v: Float32Array): Dense => ({ rows: 1, cols: v.length, data: v });
-  const weights = new Map<WeightRole, Float32Array>();
-  let extra: LayerVectors = scales;
-  const put = (role: WeightRole, parts: readonly Dense[]) => {
-    const { weight } = template.get(role)!;
-    weights.set(role, unitsAsStored(parts, weightShape(weight).unitAxis === 0));
+  const { weights, shifts } = biasesByRole({ bIn, bGate, bOut }, ffn, template, gateHalf);
+  return {
+    weights: new Map([...matricesByRole(ffn.shared, template, gateHalf), ...weights]),
+    extra: {
+      ...scales,
+      ...(shifts.has('in') && { bIn: shifts.get('in')! }),
+      ...(shifts.has('gate') && { bGate: shifts.get('gate')! }),
+      ...(shifts.has('out') && { bOut: shifts.get('out')! }),
+    },
   };
-  put('w_in', packed ? halvesOf(wIn, wGate!) : [wIn]);
-  if (wGate && !packed) put('w_gate', [wGate]);
-  const turned = { rows: wOut.cols, cols: wOut.rows, data: transpose(wOut.data, wOut.rows, wOut.cols) };
-  put('w_out', [turned]);
-  if (bOut && template.has('b_out')) weights.set('b_out', bOut);
-  else if (bOut) extra = { ...extra, bOut };
-  if (packed && template.has('b_in') && bIn && bGate) {
-    put('b_in', halvesOf(asVector(bIn), asVector(bGate)));
-  } else {
-    if (bIn && !packed && template.has('b_in')) put('b_in', [asVector(bIn)]);
-    else if (bIn) extra = { ...extra, bIn };
-    if (bGate && template.has('b_gate')) put('b_gate', [asVector(bGate)]);
-    else if (bGate) extra = { ...extra, bGate };
+}
+
+/** What one layer stores: what it shares with the others of its set, and what is its own. */
+export interface StoredLayer {
+  /** The same for all layers of the set. */
+  readonly tied: ReadonlyMap<WeightRole, Float32Array>;
+  readonly own: OwnLayer;
+}
+
+/**
+ * One layer of a tied FFN as its files hold it. A bias of the graph stands before the new scale, z′ = γ ⊙ (X·W + b/γ), so
+ * that it is divided by it, and is own where scales differ; biases without a role in the graph come after it.
+ * @param template the layer's original weights, for their shapes
+ */
+export function ownOf(
+  ffn: TiedFfn,
+  layer: number,
+  template: FfnWeights,
+  gateHalf: GateHalf = 0,
+): StoredLayer {
+  const folded = foldScales(ffn);
+  const { bIn, bGate, bOut, ...rest } = folded.layers[layer];
+  const hasRole = rolesOfBiases(template);
+  const before = (bias: Float32Array | undefined, scale: Float32Array | undefined, stands: boolean) =>
+    bias && scale && stands ? bias.map((b, u) => b / scale[u]) : bias;
+  const { weights, shifts } = biasesByRole(
+    {
+      bIn: before(bIn, rest.inScale, hasRole.in),
+      bGate: before(bGate, rest.gateScale, hasRole.gate),
+      bOut,
+    },
+    ffn,
+    template,
+    gateHalf,
+  );
+  const tied = new Map(matricesByRole(ffn.shared, template, gateHalf));
+  const own = new Map<WeightRole, Float32Array>();
+  for (const [role, values] of weights) {
+    const isTied = biasesIn(role, template).every((bias) => isTiedBias(folded, bias));
+    (isTied ? tied : own).set(role, values);
   }
-  return { weights, extra };
+  const changes = new Map<OwnPlace, ValueChange>();
+  const change = (place: OwnPlace, scale: Float32Array | undefined, delta: LowRank | undefined) => {
+    const shift = shifts.get(place);
+    if (!scale && !delta && !shift) return;
+    changes.set(place, {
+      ...(scale && { scale }),
+      ...(delta && { delta: { a: delta.a.data, b: delta.b.data, rank: delta.b.rows } }),
+      ...(shift && { shift }),
+    });
+  };
+  change('in', rest.inScale, rest.inDelta);
+  change('gate', rest.gateScale, rest.gateDelta);
+  change('hidden', rest.hiddenScale, undefined);
+  change('out', undefined, rest.outDelta);
+  return {
+    tied,
+    own: { ...(own.size > 0 && { weights: own }), ...(changes.size > 0 && { changes }) },
+  };
+}
+
+/** The biases that a role of the graph holds. */
+function biasesIn(role: WeightRole, template: FfnWeights): readonly ('bIn' | 'bGate' | 'bOut')[] {
+  if (role === 'b_out') return ['bOut'];
+  if (role === 'b_gate') return ['bGate'];
+  return isPacked(template) ? ['bIn', 'bGate'] : ['bIn'];
+}
+
+/** One layer as plain weights of its own, and biases for which the graph has no role. */
+export interface FoldedLayer {
+  readonly weights: ReadonlyMap<WeightRole, Float32Array>;
+  /** Added to the value at a place. */
+  readonly shifts: ReadonlyMap<OwnPlace, Float32Array>;
+}
+
+/**
+ * The same layer for a model in which each layer has matrices of its own: scales and deltas are multiplied into them.
+ * @param template the layer's original weights, for their shapes
+ */
+export function foldedLayer(
+  ffn: TiedFfn,
+  layer: number,
+  template: FfnWeights,
+  gateHalf: GateHalf = 0,
+): FoldedLayer {
+  const { wIn, wGate, wOut } = ffn.shared;
+  const { bIn, bGate, bOut, ...own } = ffn.layers[layer];
+  const matrices: SharedMatrices = {
+    wIn: plusProduct(affine(wIn, own.inScale, undefined), own.inDelta),
+    ...(wGate && { wGate: plusProduct(affine(wGate, own.gateScale, undefined), own.gateDelta) }),
+    wOut: scaledRows(plusProduct(wOut, own.outDelta), own.hiddenScale),
+  };
+  const { weights, shifts } = biasesByRole({ bIn, bGate, bOut }, ffn, template, gateHalf);
+  return { weights: new Map([...matricesByRole(matrices, template, gateHalf), ...weights]), shifts };
+}
+
+/** M + a·b. */
+function plusProduct(m: Dense, delta: LowRank | undefined): Dense {
+  if (!delta) return m;
+  const { a, b } = delta;
+  const data = new Float32Array(m.data.length);
+  const row = new Float64Array(m.cols);
+  for (let r = 0; r < m.rows; r++) {
+    for (let c = 0; c < m.cols; c++) row[c] = m.data[r * m.cols + c];
+    for (let k = 0; k < a.cols; k++) {
+      const factor = a.data[r * a.cols + k];
+      for (let c = 0; c < m.cols; c++) row[c] += factor * b.data[k * m.cols + c];
+    }
+    data.set(row, r * m.cols);
+  }
+  return { ...m, data };
+}
+
+/** diag(s)·M */
+function scaledRows(m: Dense, s: Float32Array | undefined): Dense {
+  return s ? { ...m, data: m.data.map((v, at) => v * s[Math.floor(at / m.cols)]) } : m;
+}
+
+const isPacked = (template: FfnWeights) => template.get('w_in')?.weight.halves === 2;
+
+/** Whether the graph has a bias for each projection. */
+function rolesOfBiases(template: FfnWeights) {
+  const gate = template.has(isPacked(template) ? 'b_in' : 'b_gate');
+  return { in: template.has('b_in'), gate, out: template.has('b_out') };
+}
+
+/** Up and gate in the order in which a packed projection has them. */
+function halves<T>(up: T, gate: T, gateHalf: GateHalf): readonly T[] {
+  return gateHalf === 0 ? [gate, up] : [up, gate];
+}
+
+function matricesByRole(
+  { wIn, wGate, wOut }: SharedMatrices,
+  template: FfnWeights,
+  gateHalf: GateHalf,
+): [WeightRole, Float32Array][] {
+  const packed = isPacked(template);
+  const turned = { rows: wOut.cols, cols: wOut.rows, data: transpose(wOut.data, wOut.rows, wOut.cols) };
+  const up = packed ? halves(wIn, wGate!, gateHalf) : [wIn];
+  return [
+    ['w_in', asStored('w_in', up, template)],
+    ...(wGate && !packed ? ([['w_gate', asStored('w_gate', [wGate], template)]] as const) : []),
+    ['w_out', asStored('w_out', [turned], template)],
+  ] as [WeightRole, Float32Array][];
+}
+
+/** Biases by the roles that the graph has, zeros where there is none; those without a role by place. */
+function biasesByRole(
+  { bIn, bGate, bOut }: Pick<LayerVectors, 'bIn' | 'bGate' | 'bOut'>,
+  ffn: TiedFfn,
+  template: FfnWeights,
+  gateHalf: GateHalf,
+) {
+  const { dModel, dFf } = shapeOf(ffn);
+  const hasRole = rolesOfBiases(template);
+  const weights = new Map<WeightRole, Float32Array>();
+  const shifts = new Map<OwnPlace, Float32Array>();
+  const units = (v?: Float32Array): Dense => ({ rows: 1, cols: dFf, data: v ?? new Float32Array(dFf) });
+  const packed = isPacked(template);
+  if (hasRole.in) {
+    const parts = packed ? halves(units(bIn), units(bGate), gateHalf) : [units(bIn)];
+    weights.set('b_in', asStored('b_in', parts, template));
+  } else if (bIn) shifts.set('in', bIn);
+  if (hasRole.gate && !packed) weights.set('b_gate', asStored('b_gate', [units(bGate)], template));
+  else if (bGate && !hasRole.gate) shifts.set('gate', bGate);
+  if (hasRole.out) weights.set('b_out', bOut ?? new Float32Array(dModel));
+  else if (bOut) shifts.set('out', bOut);
+  return { weights, shifts };
+}
+
+function asStored(role: WeightRole, parts: readonly Dense[], template: FfnWeights): Float32Array {
+  return unitsAsStored(parts, weightShape(template.get(role)!.weight).unitAxis === 0);
 }
 
 /** Parts [others × n] side by side, or below one another where units are rows. */

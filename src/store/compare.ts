@@ -31,7 +31,7 @@ export function baselinePlans(
 }
 
 /** The score of the merge that is shown, where it was scored by this metric before. */
-function knownEvaluation({ tried, merge }: StudioFacts, metric: MetricChoice) {
+export function knownEvaluation({ tried, merge }: StudioFacts, metric: MetricChoice) {
   const { asked, result } = merge;
   if (!asked || !result) return null;
   const again = repeatable(asked, result.plan);

@@ -6,6 +6,7 @@ import type {
   MergeMethodId,
   MergePlan,
   MergeResult,
+  RecoveryStep,
   ScoreChoice,
   ScoreTerm,
 } from './types.ts';
@@ -67,6 +68,11 @@ const TERM_SHORT: Record<ScoreTerm, string> = {
   'output-weights': 'output weights',
 };
 
+/** Ties weights, so that there is something to recover; methods that drop leave nothing. */
+export function ties(method: MergeMethodId): boolean {
+  return method !== 'ffn-drop' && method !== 'layer-drop';
+}
+
 /** Aligns units, so that the score matters. */
 export function usesScore(method: MergeMethodId): boolean {
   return method === 'permute' || method === 'random';
@@ -93,7 +99,19 @@ function describeScore(score: ScoreChoice): string {
   return `, aligned by ${score.map((term) => TERM_SHORT[term]).join(' + ')}`;
 }
 
-/** `4–7 and 9–10, permuted, averaged, first layer as reference`. */
+/** `R2, R3 ×2, R6, refreshed`: each rung once, with how often the set that needed it most has it. */
+export function describeRecovery(recovery: readonly RecoveryStep[]): string {
+  const counts = new Map<string, Map<number, number>>();
+  for (const { rung, set, refreshed } of recovery) {
+    const sets = counts.get(rung) ?? new Map<number, number>();
+    counts.set(rung, sets.set(set, (sets.get(set) ?? 0) + (refreshed ? 0 : 1)));
+  }
+  const times = (sets: Map<number, number>) => Math.max(...sets.values());
+  const names = [...counts].map(([rung, sets]) => (times(sets) > 1 ? `${rung} ×${times(sets)}` : rung));
+  return [...names, ...(recovery.some(({ refreshed }) => refreshed) ? ['refreshed'] : [])].join(', ');
+}
+
+/** `4–7 and 9–10, permuted, averaged, first layer as reference + R2, R3`. */
 export function describePlan(
   plan: MergePlan,
   droppedLayers?: MergeResult['droppedLayers'],
@@ -108,5 +126,6 @@ export function describePlan(
   const seed = method === 'random' && plan.seed !== undefined ? ` (seed ${plan.seed})` : '';
   const reference = usesReference(method) ? `, ${plan.reference} layer as reference` : '';
   const score = usesScore(method) ? describeScore(plan.score) : '';
-  return `${describeSets(plan.sets, groups)}, ${METHOD_SHORT[method]}${seed}${reference}${score}`;
+  const recovered = plan.recovery?.length ? ` + ${describeRecovery(plan.recovery)}` : '';
+  return `${describeSets(plan.sets, groups)}, ${METHOD_SHORT[method]}${seed}${reference}${score}${recovered}`;
 }

@@ -46,11 +46,12 @@ export function sweepFileName(groupId: string): string {
 
 /** Sets as lists of layers. */
 export function plansJson(candidates: readonly PlanCandidate[]): string {
-  const plans = candidates.map(({ sets, estimate, value, bytesAfter }) => ({
+  const plans = candidates.map(({ sets, estimate, value, bytesAfter, recovered }) => ({
     sets: sets.map(({ layers }) => layers),
     estimate,
     value,
     bytesAfter,
+    ...(recovered && { recovered: { value: recovered.value, bytesAfter: recovered.bytesAfter } }),
   }));
   return `${JSON.stringify(plans, null, 1)}\n`;
 }

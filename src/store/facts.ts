@@ -26,6 +26,11 @@ export const initialFacts: StudioFacts = {
     asked: null,
     held: null,
   },
+  recover: {
+    choice: { mode: 'best', rungs: ['R2', 'R3'], minutes: 2, steps: 400, rank: 4, seed: 1 },
+    run: null,
+    history: [],
+  },
   metric: { chosen: null, held: null },
   evaluation: null,
   tried: [],
@@ -33,6 +38,11 @@ export const initialFacts: StudioFacts = {
   saveAs: { format: 'onnx', saved: null },
   view: { kind: 'cka', groupId: null, table: false, stretch: true, stripWidth: null, theme: 'light' },
 };
+
+/** Another merge: the runs were on the one before it. */
+export function nothingRecovered({ recover }: StudioFacts): StudioFacts['recover'] {
+  return { choice: recover.choice, run: null, history: [] };
+}
 
 /** Another model: everything that was about the one before it. */
 export function factsForModel(model: ModelSummary, before: StudioFacts): Partial<StudioFacts> {
@@ -51,6 +61,7 @@ export function factsForModel(model: ModelSummary, before: StudioFacts): Partial
       asked: null,
       held: null,
     },
+    recover: nothingRecovered(before),
     evaluation: null,
     tried: [],
     examples: null,
@@ -60,8 +71,9 @@ export function factsForModel(model: ModelSummary, before: StudioFacts): Partial
 }
 
 /** Other data: everything that was measured on the data before it. A merge stays; it is weights, not a measurement. */
-export function factsForData(): Partial<StudioFacts> {
+export function factsForData(before: StudioFacts): Partial<StudioFacts> {
   return {
+    recover: nothingRecovered(before),
     similarity: noSimilarity,
     alignment: null,
     sweeps: {},

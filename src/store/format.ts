@@ -66,6 +66,11 @@ export function formatWhole(fraction: number): string {
   return Math.floor(Math.min(1, Math.max(0, fraction)) * 100).toFixed(0);
 }
 
+/** `77 %`: a share as a whole number of percent, to the nearest. */
+export function formatRounded(fraction: number): string {
+  return minus(`${Math.round(fraction * 100)} %`);
+}
+
 export function formatTick(value: number): string {
   return minus(String(Number(value.toFixed(2))));
 }

@@ -25,6 +25,8 @@ export function createLazyApi(load: () => Promise<StudioApi>): StudioApi {
     setMetric: async (...args) => (await client()).setMetric(...args),
     sweep: async (...args) => (await client()).sweep(...args),
     plan: async (...args) => (await client()).plan(...args),
+    recover: async (...args) => (await client()).recover(...args),
+    recovery: async (...args) => (await client()).recovery(...args),
     examples: async (...args) => (await client()).examples(...args),
     download: async (...args) => (await client()).download(...args),
   };

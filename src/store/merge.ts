@@ -7,6 +7,7 @@
  */
 import type { SliceContext } from './context.ts';
 import { scoreValue, usesReference, usesScore } from './describe.ts';
+import { nothingRecovered } from './facts.ts';
 import { formatSeconds } from './format.ts';
 import { withMatrices } from './see.ts';
 import { sameSets } from './sets.ts';
@@ -20,8 +21,14 @@ export function pickedPlan({ picks, merge }: StudioFacts): MergePlan {
   return { sets: picks.sets, method, reference, score, ...(method === 'random' && { seed }) };
 }
 
-/** Equal in all that the method uses. */
+/** Equal in all that the method uses, and in how they were recovered. */
 export function samePlan(a: MergePlan, b: MergePlan): boolean {
+  const steps = ({ recovery = [] }: MergePlan) => JSON.stringify(recovery);
+  return sameMerge(a, b) && steps(a) === steps(b);
+}
+
+/** Equal before recovery. */
+function sameMerge(a: MergePlan, b: MergePlan): boolean {
   const { method } = a;
   return (
     method === b.method &&
@@ -32,10 +39,10 @@ export function samePlan(a: MergePlan, b: MergePlan): boolean {
   );
 }
 
-/** True where the merge that a download holds is not the one that is now picked. */
+/** True where the merge that a download holds is not the one that is now picked; its recovery is part of neither. */
 export function mergeIsStale(state: StudioFacts): boolean {
   const { asked, result } = state.merge;
-  return result !== null && asked !== null && !samePlan(asked, pickedPlan(state));
+  return result !== null && asked !== null && !sameMerge(asked, pickedPlan(state));
 }
 
 /** What a finished merge changes. */
@@ -48,6 +55,7 @@ export function factsOfMerge(
   return {
     merge: { ...merge, result, asked },
     similarity: { ...similarity, byGroup: withMatrices(similarity.byGroup, result.aligned) },
+    recover: nothingRecovered(state),
     evaluation: null,
   };
 }

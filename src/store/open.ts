@@ -61,7 +61,7 @@ export function createOpenActions({ api, files: door, set, get, jobs, fail }: Sl
         const { data, needs, formats } = await api.addData(files, options);
         const { model } = get();
         if (model && formats) set({ model: { ...model, formats } });
-        set({ ...factsForData(), data, needs, metric: metricForData(data) });
+        set({ ...factsForData(get()), data, needs, metric: metricForData(data) });
         return { kind: 'done', text: data ? 'The data is ready.' : 'Read. Something is still needed.' };
       });
     },
@@ -73,7 +73,7 @@ export function createOpenActions({ api, files: door, set, get, jobs, fail }: Sl
       const cancelled = 'The context length is as it was.';
       await jobs.run({ step: 'calibrate', label: 'Splitting the text', cancelled }, async (options) => {
         const { data, needs } = await api.setContextLength(tokens, options);
-        set({ ...factsForData(), data, needs, metric: metricForData(data) });
+        set({ ...factsForData(get()), data, needs, metric: metricForData(data) });
         return { kind: 'done', text: `Text is split into chunks of ${tokens} tokens.` };
       });
     },

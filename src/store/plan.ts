@@ -5,9 +5,14 @@ import { plansFileName, plansJson } from './export.ts';
 import { formatBytes, formatPercent } from './format.ts';
 import { factsOfMerge, pickedPlan } from './merge.ts';
 import { windowMethod, windowSettings } from './sweep.ts';
-import type { PlanRequest, PlanRun, StudioActions } from './types.ts';
+import type { MergePlan, MergeResult, PlanCandidate, PlanRequest, PlanRun, StudioActions } from './types.ts';
 
 type PlanActions = Pick<StudioActions, 'proposePlans' | 'findBestOfSize' | 'applyPlan' | 'savePlans'>;
+
+/** Of the file that a proposal gives, with what its recovery adds. */
+export function bytesOf({ recovered, bytesAfter }: PlanCandidate): number {
+  return recovered?.bytesAfter ?? bytesAfter;
+}
 
 export function createPlanActions(context: SliceContext): PlanActions {
   const { api, files, set, get, jobs, fail, variant } = context;
@@ -16,10 +21,19 @@ export function createPlanActions(context: SliceContext): PlanActions {
     return model?.groups.find(({ id }) => id === view.groupId);
   };
 
-  const ask = async (target: PlanRequest['target'], options: JobOptions): Promise<PlanRun> => {
+  const ask = async (
+    target: PlanRequest['target'],
+    refit: boolean,
+    options: JobOptions,
+  ): Promise<PlanRun> => {
     await variant.settleMetric(options);
     const groupId = shownGroup()?.id ?? '';
-    const request: PlanRequest = { groupId, target, ...windowSettings(get()) };
+    const request: PlanRequest = {
+      groupId,
+      target,
+      ...windowSettings(get()),
+      ...(refit && { recover: true }),
+    };
     const result = await api.plan(request, options);
     const metric = get().metric.chosen ?? { metric: result.metric };
     const run: PlanRun = { request, metric, result, sized: null };
@@ -27,8 +41,16 @@ export function createPlanActions(context: SliceContext): PlanActions {
     return run;
   };
 
+  /** Picks, options and merge become those of a plan that was carried out. */
+  const takeOver = (plan: MergePlan, result: MergeResult) => {
+    context.changeSets(plan.sets);
+    const { method, reference, score } = plan;
+    set({ merge: { ...get().merge, method, reference, score } });
+    set(factsOfMerge(get(), plan, result));
+  };
+
   return {
-    async proposePlans(removed) {
+    async proposePlans(removed, refit = false) {
       const group = shownGroup();
       if (!group) return;
       const most = group.layers - 1;
@@ -36,13 +58,13 @@ export function createPlanActions(context: SliceContext): PlanActions {
         return fail('plan', `FFNs to remove are a whole number from 1 to ${most}.`);
       const cancelled = get().plan ? 'The proposals before it are kept.' : 'Nothing was proposed.';
       await jobs.run({ step: 'plan', label: 'Proposing groups', cancelled }, async (options) => {
-        const { result } = await ask({ removed }, options);
+        const { result } = await ask({ removed }, refit, options);
         const { length } = result.candidates;
         return { kind: 'done', text: `Scored ${length} ${length === 1 ? 'proposal' : 'proposals'} whole.` };
       });
     },
 
-    async findBestOfSize(percent) {
+    async findBestOfSize(percent, refit = false) {
       const group = shownGroup();
       const { model } = get();
       if (!group || !model) return;
@@ -53,8 +75,8 @@ export function createPlanActions(context: SliceContext): PlanActions {
       await jobs.run(
         { step: 'plan', label: 'Looking for the best of that size', cancelled },
         async (options) => {
-          const run = await ask({ size: 1 - percent / 100 }, options);
-          const candidate = run.result.candidates.find(({ bytesAfter }) => bytesAfter <= limit);
+          const run = await ask({ size: 1 - percent / 100 }, refit, options);
+          const candidate = run.result.candidates.find((proposal) => bytesOf(proposal) <= limit);
           if (!candidate) {
             const most = formatPercent(((group.layers - 1) * group.bytesPerFfn) / model.bytes);
             throw new Error(
@@ -62,15 +84,11 @@ export function createPlanActions(context: SliceContext): PlanActions {
             );
           }
           const method = windowMethod(get().merge.method);
-          const plan = {
-            ...pickedPlan({ ...get(), merge: { ...get().merge, method } }),
-            sets: candidate.sets,
-          };
+          const picked = pickedPlan({ ...get(), merge: { ...get().merge, method } });
+          const plan = candidate.recovered?.plan ?? { ...picked, sets: candidate.sets };
           const result = await variant.put(plan, options);
           const evaluation = await api.evaluate('select', options);
-          context.changeSets(candidate.sets);
-          set({ merge: { ...get().merge, method } });
-          set(factsOfMerge(get(), plan, result));
+          takeOver(plan, result);
           set({ plan: { ...run, sized: { percent, candidate, evaluation } } });
           const text = `Picked and merged ${listSets(candidate.sets)}: ${formatBytes(result.saving.bytesAfter)}.`;
           return { kind: 'done', text };
@@ -78,9 +96,22 @@ export function createPlanActions(context: SliceContext): PlanActions {
       );
     },
 
-    applyPlan(candidate) {
+    async applyPlan(candidate) {
       const { plan, merge } = get();
       if (!plan) return;
+      const { recovered } = candidate;
+      if (recovered) {
+        const cancelled = 'Your picks and your merge are as they were.';
+        await jobs.run({ step: 'plan', label: 'Merging the proposal', cancelled }, async (options) => {
+          const result = await variant.put(recovered.plan, options);
+          takeOver(recovered.plan, result);
+          const how = recovered.plan.recovery?.length
+            ? 'merged and refitted'
+            : 'merged; refitting did not help';
+          return { kind: 'done', text: `Picked ${listSets(candidate.sets)}, ${how}.` };
+        });
+        return;
+      }
       // As they were when it was scored: the proposal's number is what the merge will give.
       const { method, reference, score } = plan.request;
       set({ merge: { ...merge, method, reference, score } });

@@ -5,6 +5,7 @@
  */
 
 import type { SliceContext, Tools } from './context.ts';
+import { nothingRecovered } from './facts.ts';
 import { isAbort, sentenceOf } from './jobs.ts';
 import type { LayerSet, StudioActions, StudioError } from './types.ts';
 
@@ -92,6 +93,7 @@ export function createSetsChange({ api, set, get, fail }: Tools): (sets: readonl
       set({
         picks: { sets, saving: null },
         merge: { ...merge, result: null, asked: null },
+        recover: nothingRecovered(get()),
         evaluation: null,
       });
       return;

@@ -1,4 +1,4 @@
-/** How far the page is: which of the steps are done, and which one is next. Sweep and plan are optional ways to choose. */
+/** How far the page is: which of the steps are done, and which one is next. Sweep, plan and recover are optional. */
 import { mergeIsStale } from './merge.ts';
 import type { Step, StudioFacts } from './types.ts';
 
@@ -18,8 +18,9 @@ export const STEPS: readonly StepFacts[] = [
   { id: 'sweep', name: 'Sweep', mark: '3a', optional: true },
   { id: 'plan', name: 'Plan', mark: '3b', optional: true },
   { id: 'merge', name: 'Merge', mark: '4' },
-  { id: 'compare', name: 'Compare', mark: '5' },
-  { id: 'download', name: 'Download', mark: '6' },
+  { id: 'recover', name: 'Recover', mark: '5', optional: true },
+  { id: 'compare', name: 'Compare', mark: '6' },
+  { id: 'download', name: 'Download', mark: '7' },
 ];
 
 /** Steps done, as a space-separated string: the same for the same state, so that a selector may return it. */
@@ -32,6 +33,7 @@ export function doneSteps(state: StudioFacts): string {
     sweep: Object.values(sweeps).some(({ finished }) => finished !== null),
     plan: plan !== null,
     merge: merge.result !== null && !mergeIsStale(state),
+    recover: (merge.asked?.recovery ?? []).length > 0,
     compare: evaluation !== null,
     download: status?.kind === 'saved',
   };

@@ -10,6 +10,7 @@ import { createErrorList, createJobRunner } from './jobs.ts';
 import { createMergeActions } from './merge.ts';
 import { createOpenActions } from './open.ts';
 import { createPlanActions } from './plan.ts';
+import { createRecoverActions } from './recover.ts';
 import { createSeeActions } from './see.ts';
 import { createSetActions, createSetsChange } from './sets.ts';
 import { createSweepActions } from './sweep.ts';
@@ -37,6 +38,7 @@ export function createStudioStore(api: StudioApi, files: FileDoor): StudioStore 
       ...createSweepActions(context),
       ...createPlanActions(context),
       ...createMergeActions(context),
+      ...createRecoverActions(context),
       ...createCompareActions(context),
       ...createExampleActions(context),
       ...createDownloadActions(context),

@@ -12,6 +12,7 @@ import type {
   ExampleResult,
   GenerateRequest,
   LayerSet,
+  LossPoint,
   MergeMethodId,
   MergePlan,
   MergeResult,
@@ -22,11 +23,16 @@ import type {
   PlanRequest,
   PlanResult,
   Progress,
+  RecoverRequest,
+  RecoverResult,
   ReferenceChoice,
+  RungId,
+  RungOutcome,
   Saving,
   ScoreChoice,
   SimilarityKind,
   SimilarityMatrix,
+  SplitScores,
   SweepEntry,
   SweepRequest,
   SweepResult,
@@ -45,6 +51,7 @@ export type {
   GroupSummary,
   ImageExample,
   LayerSet,
+  LossPoint,
   MergeMethodId,
   MergePlan,
   MergeResult,
@@ -52,16 +59,23 @@ export type {
   MetricChoice,
   ModelSummary,
   Need,
+  PartialResult,
   PlanCandidate,
   PlanRequest,
   PlanResult,
   Prediction,
+  RecoverRequest,
+  RecoverResult,
+  RecoveryStep,
   ReferenceChoice,
+  RungId,
+  RungOutcome,
   Saving,
   ScoreChoice,
   ScoreTerm,
   SimilarityKind,
   SimilarityMatrix,
+  SplitScores,
   SplitSummary,
   SweepEntry,
   SweepRequest,
@@ -71,8 +85,17 @@ export type {
 } from '../pipeline/types.ts';
 export type { GpuPreference, StudioApi } from '../worker/api.ts';
 
-/** The steps of the page (sweep and plan are optional ways to choose); a job and an error belong to one of them. */
-export type Step = 'open' | 'calibrate' | 'see' | 'sweep' | 'plan' | 'merge' | 'compare' | 'download';
+/** The steps of the page (sweep, plan and recover are optional); a job and an error belong to one of them. */
+export type Step =
+  | 'open'
+  | 'calibrate'
+  | 'see'
+  | 'sweep'
+  | 'plan'
+  | 'merge'
+  | 'recover'
+  | 'compare'
+  | 'download';
 
 export type Theme = 'light' | 'dark';
 
@@ -142,6 +165,43 @@ export interface SizedPick {
   readonly evaluation: EvaluationResult;
 }
 
+/** What the next run of recovery is asked with. */
+export interface RecoverChoice extends Omit<RecoverRequest, 'rungs' | 'minutes'> {
+  /** `best` tries every rung within `minutes`; `chosen` those of `rungs`. */
+  readonly mode: 'best' | 'chosen';
+  readonly rungs: readonly RungId[];
+  readonly minutes: number;
+}
+
+/** The held-out loss of one set, step by step. */
+export interface LossCurve {
+  readonly rung: RungId;
+  readonly set: LayerSet;
+  /** At most. */
+  readonly steps: number;
+  readonly points: readonly Pick<LossPoint, 'step' | 'heldOut'>[];
+  /** Whether no more points of it will come. */
+  readonly ended: boolean;
+}
+
+/** One run of recovery, as it comes in. */
+export interface RecoverRun {
+  readonly request: RecoverRequest;
+  readonly metric: MetricChoice;
+  readonly outcomes: readonly RungOutcome[];
+  readonly curves: readonly LossCurve[];
+  /** The merge without any recovery; null where that was not scored by this metric. */
+  readonly merged: SplitScores | null;
+  /** null while it runs. */
+  readonly result: RecoverResult | null;
+}
+
+/** The variant before a run, and what the recover step showed of it. */
+export interface BeforeRun {
+  readonly asked: MergePlan;
+  readonly run: RecoverRun | null;
+}
+
 export interface ExamplesRun {
   readonly request: GenerateRequest;
   readonly result: ExampleResult;
@@ -191,6 +251,13 @@ export interface StudioFacts {
     /** The plan that the worker holds: another than `asked` after the picks were cleared, and while baselines run. */
     readonly held: MergePlan | null | 'unknown';
   };
+  readonly recover: {
+    readonly choice: RecoverChoice;
+    /** The last run on the merge that is shown; the one that runs. */
+    readonly run: RecoverRun | null;
+    /** What undo goes back to, the last first to go. */
+    readonly history: readonly BeforeRun[];
+  };
   readonly metric: {
     readonly chosen: MetricChoice | null;
     /** What the worker was last told. */
@@ -238,9 +305,14 @@ export interface StudioActions {
   runMerge(): Promise<void>;
   runSweep(narrowest: number, widest: number): Promise<void>;
   showStrip(width: number | null): void;
-  proposePlans(removed: number): Promise<void>;
-  findBestOfSize(percent: number): Promise<void>;
-  applyPlan(candidate: PlanCandidate): void;
+  /** `refit`: each proposal is recovered by R3, and ranked by its score with it. */
+  proposePlans(removed: number, refit?: boolean): Promise<void>;
+  findBestOfSize(percent: number, refit?: boolean): Promise<void>;
+  /** Picks its sets; one that was recovered is merged and recovered too. */
+  applyPlan(candidate: PlanCandidate): Promise<void>;
+  chooseRecovery(part: Partial<RecoverChoice>): void;
+  runRecover(): Promise<void>;
+  undoRecovery(): Promise<void>;
   setMetric(choice: MetricChoice): Promise<void>;
   /** Sets the stride of the chosen metric; the worker hears of it before the next score. */
   setStride(stride: number): void;

@@ -11,6 +11,7 @@ import type {
   MetricChoice,
   ModelSummary,
   OpenResult,
+  RecoverResult,
   Saving,
   SimilarityKind,
   SimilarityMatrix,
@@ -25,6 +26,7 @@ import {
   fakeModel,
   fakeModelNeeds,
 } from './fake-models.ts';
+import { createFakeRecovery, ownBytes } from './fake-recovery.ts';
 import { damageOf, entryOf, examplesFor, proposalsFor, scored } from './fake-scores.ts';
 
 export interface FakeOptions extends FakeModelOptions {
@@ -99,6 +101,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
   const scoredWindows: string[] = [];
   const cache = new Set<string>();
   let current: MergePlan | null = null;
+  let lastRun: RecoverResult | null = null;
   let choice: MetricChoice = { metric: fakeData(options).metric };
   let model: ModelSummary | null = null;
   let hasData = !options.needsData;
@@ -140,7 +143,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
       };
     return { data: fakeData(options), needs: [] };
   };
-  const savingOf = (picked: readonly LayerSet[]): Saving => {
+  const savingOf = (picked: readonly LayerSet[], own = 0): Saving => {
     const bytesBefore = model?.bytes ?? 0;
     let parametersSaved = 0;
     for (const { groupId, layers: tied } of picked) {
@@ -149,9 +152,9 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     }
     return {
       parametersSaved,
-      bytesSaved: parametersSaved * 4,
+      bytesSaved: parametersSaved * 4 - own,
       bytesBefore,
-      bytesAfter: bytesBefore - parametersSaved * 4,
+      bytesAfter: bytesBefore - parametersSaved * 4 + own,
     };
   };
 
@@ -228,11 +231,12 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     async merge(plan, callOptions) {
       await step('merge', 'Aligning pair', callOptions);
       current = plan.sets.length > 0 ? plan : null;
+      lastRun = null;
       const removed = plan.sets.reduce((sum, set) => sum + set.layers.length - 1, 0);
       const dropped = [{ groupId: first.id, layers: [2, 4, 7, 9, 10].slice(0, removed) }];
       return {
         plan: carriedOut(plan),
-        saving: savingOf(plan.sets),
+        saving: savingOf(plan.sets, ownBytes(plan, groups)),
         notes: [],
         aligned: [],
         seconds: 1.7,
@@ -315,10 +319,25 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
         removed,
         metric: choice.metric,
         original: scored(choice.metric, 0).original,
-        candidates: proposalsFor(removed, group.id, group.layers, choice.metric, bytesAfter),
+        candidates: proposalsFor(removed, group.id, group.layers, choice.metric, bytesAfter, request),
         rule: 'Windows of 2 to 4 layers are measured on the select split; wider ones are estimated from those.',
         seconds: 5.5,
       };
+    },
+    async recover(request, callOptions) {
+      calls.push('recover');
+      if (failing.recover) throw new Error(failing.recover);
+      if (!current) throw new Error('Nothing is merged: merge first.');
+      const facts = { groups, layers, metric: choice.metric, delay, engine: engineSummary, savingOf };
+      const run = createFakeRecovery(current, request, facts, (result) => {
+        current = result.plan;
+        lastRun = result;
+      });
+      return run(callOptions ?? {});
+    },
+    async recovery() {
+      await step('recovery', 'Asking', undefined, 0);
+      return lastRun;
     },
     async examples(request, callOptions) {
       await step('examples', 'Writing, token', callOptions);

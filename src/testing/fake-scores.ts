@@ -11,6 +11,8 @@ import type {
   MergePlan,
   Metric,
   PlanCandidate,
+  PlanRequest,
+  RecoveryStep,
   ScoreChoice,
   SweepEntry,
 } from '../pipeline/types.ts';
@@ -51,10 +53,32 @@ function damageOfSet({ layers }: LayerSet, depth: number): number {
   return place * ripple * (layers.length - 1) ** 1.5 * (1 + 0.15 * (spread - layers.length + 1));
 }
 
-export function damageOf(plan: Pick<MergePlan, 'sets' | 'method' | 'score' | 'seed'>, depth: number): number {
+/** What a rung leaves of the damage; a second time it takes less. */
+const RUNG_FACTOR: Record<RecoveryStep['rung'], number> = {
+  R0c: 0.96,
+  R0b: 0.93,
+  R1: 1.04,
+  R2: 0.9,
+  R3: 0.62,
+  R4: 0.94,
+  R5: 0.97,
+  R6: 0.68,
+};
+
+function recoveryFactor({ sets, recovery = [] }: Pick<MergePlan, 'sets' | 'recovery'>): number {
+  return recovery.reduce((factor, { rung, refreshed }) => {
+    const share = (1 - RUNG_FACTOR[rung]) / Math.max(1, sets.length);
+    return factor * (1 - share * (refreshed ? 0.25 : 1));
+  }, 1);
+}
+
+export function damageOf(
+  plan: Pick<MergePlan, 'sets' | 'method' | 'score' | 'seed' | 'recovery'>,
+  depth: number,
+): number {
   const sum = plan.sets.reduce((total, set) => total + damageOfSet(set, depth), 0);
   const luck = plan.method === 'random' ? 1 + 0.18 * Math.sin(3 * (plan.seed ?? 0)) : 1;
-  return sum * METHOD_FACTOR[plan.method] * scoreFactor(plan.score) * luck;
+  return sum * METHOD_FACTOR[plan.method] * scoreFactor(plan.score) * luck * recoveryFactor(plan);
 }
 
 export function scored(metric: Metric, damage: number): { original: number; value: number; error: number } {
@@ -102,6 +126,7 @@ export function proposalsFor(
   depth: number,
   metric: Metric,
   bytesAfter: number,
+  request: PlanRequest,
 ): PlanCandidate[] {
   const pairs = (start: number, step: number): LayerSet[] =>
     Array.from({ length: removed }, (_, index) => start + step * index)
@@ -116,12 +141,21 @@ export function proposalsFor(
       sets.reduce((sum, { layers }) => sum + layers.length - 1, 0) === removed &&
       sets.every(({ layers }) => (layers.at(-1) ?? 0) < depth),
   );
-  const candidates = sound.map((sets) => {
+  const candidates = sound.map((sets): PlanCandidate => {
     const estimate = damageOf({ sets, method: 'permute', score: 'default' }, depth);
-    return { sets, estimate, value: scored(metric, estimate * 1.07).value, bytesAfter };
+    const proposal = { sets, estimate, value: scored(metric, estimate * 1.07).value, bytesAfter };
+    if (!request.recover) return proposal;
+    const { method, reference, score } = request;
+    const recovery = sets.map((_, set) => ({ rung: 'R3' as const, set, refreshed: false, options: {} }));
+    const plan: MergePlan = { sets, method, reference, score, recovery };
+    const { value } = scored(metric, 1.07 * damageOf(plan, depth));
+    // An output bias of 128 floats a layer.
+    const own = sets.reduce((sum, { layers }) => sum + 512 * layers.length, 0);
+    return { ...proposal, recovered: { plan, value, bytesAfter: bytesAfter + own } };
   });
   const sign = HIGHER.includes(metric) ? -1 : 1;
-  return candidates.sort((a, b) => sign * (a.value - b.value));
+  const rank = (candidate: PlanCandidate) => candidate.recovered?.value ?? candidate.value;
+  return candidates.sort((a, b) => sign * (rank(a) - rank(b)));
 }
 
 const ORIGINAL_TEXT =

@@ -5,7 +5,13 @@
 import { activationOfNumber, type KnownActivation } from '../recover/activation.ts';
 import type { CalibrationBatch } from '../recover/calibration.ts';
 import type { Dense } from '../recover/linear-algebra.ts';
-import { averageLayers, type LayerFfn, type LayerVectors, type TiedFfn } from '../recover/tied-ffn.ts';
+import {
+  averageLayers,
+  type LayerFfn,
+  type LayerOwn,
+  type LowRank,
+  type TiedFfn,
+} from '../recover/tied-ffn.ts';
 import { createRandom, type Random } from './random.ts';
 
 export interface PlantedOptions {
@@ -78,11 +84,44 @@ function mixed(base: LayerFfn, noise: LayerFfn, spread: number): LayerFfn {
   ) as unknown as LayerFfn;
 }
 
+/** A random delta [rows × rank]·[rank × cols], small beside weights of unit columns. */
+export function randomDelta(random: Random, rows: number, rank: number, cols: number): LowRank {
+  const matrix = (r: number, c: number, size: number): Dense => ({
+    rows: r,
+    cols: c,
+    data: random.normals(r * c).map((v) => size * v),
+  });
+  return { a: matrix(rows, rank, 0.3 / Math.sqrt(rows)), b: matrix(rank, cols, 1) };
+}
+
+/** The FFN with every vector and delta of its own, scales about 1. */
+export function withEverything(ffn: TiedFfn, random: Random, rank = 2): TiedFfn {
+  const { wIn, wGate } = ffn.shared;
+  const [d, n] = [wIn.rows, wIn.cols];
+  const around = (size: number, centre: number) => random.normals(size).map((v) => centre + 0.2 * v);
+  return {
+    ...ffn,
+    layers: ffn.layers.map(() => ({
+      bIn: around(n, 0),
+      bOut: around(d, 0),
+      inScale: around(n, 1),
+      hiddenScale: around(n, 1),
+      inDelta: randomDelta(random, d, rank, n),
+      outDelta: randomDelta(random, n, rank, d),
+      ...(wGate && {
+        bGate: around(n, 0),
+        gateScale: around(n, 1),
+        gateDelta: randomDelta(random, d, rank, n),
+      }),
+    })),
+  };
+}
+
 /** Ŷ in plain f64 loops. */
 export function naiveOutput(
   activation: KnownActivation,
   shared: { readonly wIn: Dense; readonly wGate?: Dense; readonly wOut: Dense },
-  own: LayerVectors,
+  own: LayerOwn,
   x: Dense,
 ): Dense {
   const { wIn, wGate, wOut } = shared;
@@ -110,28 +149,44 @@ export function naiveLoss(ffn: TiedFfn, batch: CalibrationBatch, powers: readonl
 function naiveRows(
   activation: KnownActivation,
   { wIn, wGate, wOut }: { readonly wIn: Dense; readonly wGate?: Dense; readonly wOut: Dense },
-  own: LayerVectors,
+  own: LayerOwn,
   x: Dense,
   give: (row: number, column: number, value: number) => void,
 ): void {
   const [n, d] = [wIn.cols, wOut.cols];
-  const project = (row: number, u: number, w: Dense, scale?: Float32Array, bias?: Float32Array) => {
+  const entry = (delta: LowRank | undefined, r: number, c: number) => {
     let sum = 0;
-    for (let c = 0; c < x.cols; c++) sum += x.data[row * x.cols + c] * w.data[c * n + u];
-    return sum * (scale?.[u] ?? 1) + (bias?.[u] ?? 0);
+    for (let k = 0; delta && k < delta.b.rows; k++) {
+      sum += delta.a.data[r * delta.a.cols + k] * delta.b.data[k * delta.b.cols + c];
+    }
+    return sum;
+  };
+  const project = (
+    row: number,
+    u: number,
+    w: Dense,
+    scale?: Float32Array,
+    bias?: Float32Array,
+    delta?: LowRank,
+  ) => {
+    let sum = bias?.[u] ?? 0;
+    for (let c = 0; c < x.cols; c++) {
+      sum += x.data[row * x.cols + c] * (w.data[c * n + u] * (scale?.[u] ?? 1) + entry(delta, c, u));
+    }
+    return sum;
   };
   for (let row = 0; row < x.rows; row++) {
     const hidden = new Float64Array(n);
     for (let u = 0; u < n; u++) {
-      const z = project(row, u, wIn, own.inScale, own.bIn);
+      const z = project(row, u, wIn, own.inScale, own.bIn, own.inDelta);
       const h = wGate
-        ? activationOfNumber(activation, project(row, u, wGate, own.gateScale, own.bGate)) * z
+        ? activationOfNumber(activation, project(row, u, wGate, own.gateScale, own.bGate, own.gateDelta)) * z
         : activationOfNumber(activation, z);
       hidden[u] = h * (own.hiddenScale?.[u] ?? 1);
     }
     for (let c = 0; c < d; c++) {
       let sum = own.bOut?.[c] ?? 0;
-      for (let u = 0; u < n; u++) sum += hidden[u] * wOut.data[u * d + c];
+      for (let u = 0; u < n; u++) sum += hidden[u] * (wOut.data[u * d + c] + entry(own.outDelta, u, c));
       give(row, c, sum);
     }
   }

@@ -10,6 +10,7 @@ import { JobBar } from './job-bar.tsx';
 import { MergeSection } from './merge-section.tsx';
 import { OpenSection } from './open-section.tsx';
 import { PlanSection } from './plan-section.tsx';
+import { RecoverSection } from './recover-section.tsx';
 import { SeeSection } from './see-section.tsx';
 import { StepRail } from './step-rail.tsx';
 import { SweepSection } from './sweep-section.tsx';
@@ -22,6 +23,7 @@ import './styles/see.css';
 import './styles/ranked.css';
 import './styles/sweep.css';
 import './styles/results.css';
+import './styles/recover.css';
 import './styles/compare.css';
 
 export function App({ store }: { store: StudioStore }) {
@@ -50,6 +52,7 @@ function Steps() {
           <SweepSection />
           <PlanSection />
           <MergeSection />
+          <RecoverSection />
           <CompareSection />
         </>
       )}

@@ -1,4 +1,4 @@
-/** Step 5. Original against merged, on data that neither the alignment nor the choice has seen. */
+/** Step 6. Original against merged, on data that neither the alignment nor the choice has seen. */
 import { describePlan } from '../store/describe.ts';
 import { formatInteger } from '../store/format.ts';
 import { mergeIsStale } from '../store/merge.ts';
@@ -20,7 +20,7 @@ export function CompareSection() {
   const evaluation = useStudio((state) => state.evaluation);
   const merged = useStudio(({ merge }) => merge.result !== null);
   return (
-    <StepSection step="compare" about="The score on the report split, which nothing before has used.">
+    <StepSection step="compare" about="The score on the report split, by which nothing before was chosen.">
       <div className="compare">
         <div className="compare-table">
           <MetricChoiceField />

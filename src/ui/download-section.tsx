@@ -1,4 +1,4 @@
-/** Step 6. The file: in which format, what it holds, under which name, and how large it will be. */
+/** Step 7. The file: in which format, what it holds, under which name, and how large it will be. */
 import { describePlan } from '../store/describe.ts';
 import { formatBytes, formatShare } from '../store/format.ts';
 import { chosenFormat, expectedSize, formatsOf, isSeveralFiles, suggestedName } from '../store/formats.ts';

@@ -82,9 +82,7 @@ function MergeAct() {
       </p>
       <MergeOutcome />
       <Alerts step="merge" />
-      <p className="note fine">
-        {SMALLER_NOT_FASTER} Nothing has been retrained yet: this is the score before recovery.
-      </p>
+      <p className="note fine">{SMALLER_NOT_FASTER} Step 5 wins back most of what merging loses.</p>
     </div>
   );
 }

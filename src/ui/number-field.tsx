@@ -6,9 +6,10 @@ export interface NumberFieldProps {
   readonly min: number;
   readonly max?: number;
   readonly step?: number | 'any';
+  readonly disabled?: boolean;
 }
 
-export function NumberField({ label, value, onChange, min, max, step = 1 }: NumberFieldProps) {
+export function NumberField({ label, value, onChange, min, max, step = 1, disabled }: NumberFieldProps) {
   return (
     <label className="field">
       <span>{label}</span>
@@ -18,6 +19,7 @@ export function NumberField({ label, value, onChange, min, max, step = 1 }: Numb
         min={min}
         max={max}
         step={step}
+        disabled={disabled}
         value={value}
         onChange={(event) => onChange(event.target.value)}
       />

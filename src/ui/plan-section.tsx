@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { listSets } from '../store/describe.ts';
 import { formatBytes, formatShare, formatSimilarity, wholeOrNaN } from '../store/format.ts';
 import { damageOf, formatDifference, formatMetric, metricName, metricPhrase } from '../store/metrics.ts';
+import { bytesOf } from '../store/plan.ts';
 import { useStudio } from '../store/react.ts';
 import { ffnsRemoved, sameSets } from '../store/sets.ts';
 import type { PlanCandidate, PlanRun } from '../store/types.ts';
@@ -56,10 +57,11 @@ function PlanForms() {
   const bytes = useStudio(({ model }) => model?.bytes ?? 0);
   const [removed, setRemoved] = useState(String(Math.max(1, Math.round((group?.layers ?? 12) / 4))));
   const [percent, setPercent] = useState('20');
+  const [refit, setRefit] = useState(false);
   if (!group) return null;
   const most = ((group.layers - 1) * group.bytesPerFfn) / bytes;
-  const propose = () => void proposePlans(wholeOrNaN(removed));
-  const find = () => void findBestOfSize(wholeOrNaN(percent));
+  const propose = () => void proposePlans(wholeOrNaN(removed), refit);
+  const find = () => void findBestOfSize(wholeOrNaN(percent), refit);
   const guarded = (act: () => void) => (event: { preventDefault(): void }) => {
     event.preventDefault();
     if (!busy && ready) act();
@@ -107,6 +109,21 @@ function PlanForms() {
           Find
         </button>
       </form>
+      <div className="plan-refit">
+        <label className="check-label">
+          <input
+            type="checkbox"
+            checked={refit}
+            onChange={(event) => setRefit(event.target.checked)}
+            aria-describedby="refit-about"
+          />
+          <span>Refit each proposal (R3)</span>
+        </label>
+        <p className="note" id="refit-about">
+          Ranks them by their score with the down-projection refitted, a rung of step 5. Takes some seconds
+          for each.
+        </p>
+      </div>
     </div>
   );
 }
@@ -127,21 +144,24 @@ function SizedLine({ plan }: { plan: PlanRun | null }) {
   const damage = damageOf(metric, { value: merged, original });
   return (
     <p className="chosen" id="plan-chosen">
-      <strong>Picked and merged: layers {listSets(candidate.sets)}.</strong> The best that makes the file at
-      least {percent} % smaller: {formatBytes(candidate.bytesAfter)},{' '}
-      {formatShare(bytes - candidate.bytesAfter, bytes)} smaller. {metricName(metric)} on the select split{' '}
+      <strong>
+        Picked and merged{candidate.recovered && ', with R3'}: layers {listSets(candidate.sets)}.
+      </strong>{' '}
+      The best that makes the file at least {percent} % smaller: {formatBytes(bytesOf(candidate))},{' '}
+      {formatShare(bytes - bytesOf(candidate), bytes)} smaller. {metricName(metric)} on the select split{' '}
       {formatMetric(metric, merged)} against {formatMetric(metric, original)}: damage{' '}
-      {formatDifference(metric, damage, standardError)}. Evaluate it on the report split in step 5.
+      {formatDifference(metric, damage, standardError)}. Evaluate it on the report split in step 6.
     </p>
   );
 }
 
 function Proposals({ plan }: { plan: PlanRun }) {
   const { candidates, metric, original } = plan.result;
+  const refitted = plan.request.recover === true;
   return (
     <table className="table ranked-table plan-table" aria-label="Proposed plans">
       <caption className="note">
-        {metricPhrase(plan.metric)} on the select split, best first. The original has{' '}
+        {metricPhrase(plan.metric)} on the select split, best first{refitted && ' with R3'}. The original has{' '}
         {formatMetric(metric, original)}.
       </caption>
       <thead>
@@ -156,6 +176,11 @@ function Proposals({ plan }: { plan: PlanRun }) {
           <th scope="col" className="number">
             {metricName(metric)}
           </th>
+          {refitted && (
+            <th scope="col" className="number">
+              With R3
+            </th>
+          )}
           <th scope="col" className="number">
             Size after
           </th>
@@ -174,7 +199,10 @@ function Proposals({ plan }: { plan: PlanRun }) {
 function Proposal({ candidate, plan }: { candidate: PlanCandidate; plan: PlanRun }) {
   const applyPlan = useStudio((state) => state.applyPlan);
   const picked = useStudio(({ picks }) => sameSets(picks.sets, candidate.sets));
-  const { sets, estimate, value, bytesAfter } = candidate;
+  const busy = useStudio(({ job }) => job !== null);
+  const { sets, estimate, value, recovered } = candidate;
+  const { metric } = plan.result;
+  const bytesAfter = bytesOf(candidate);
   const name = listSets(sets);
   const removed = ffnsRemoved(sets);
   return (
@@ -187,13 +215,27 @@ function Proposal({ candidate, plan }: { candidate: PlanCandidate; plan: PlanRun
         <data value={String(estimate)}>{formatSimilarity(estimate)}</data>
       </td>
       <td className="number">
-        <data value={String(value)}>{formatMetric(plan.result.metric, value)}</data>
+        <data value={String(value)}>{formatMetric(metric, value)}</data>
       </td>
+      {plan.request.recover && (
+        <td className="number">
+          {recovered ? (
+            <data value={String(recovered.value)}>{formatMetric(metric, recovered.value)}</data>
+          ) : (
+            '–'
+          )}
+        </td>
+      )}
       <td className="number">
         <data value={String(bytesAfter)}>{formatBytes(bytesAfter)}</data>
       </td>
       <td className="row-act">
-        <Button kind="row" label={`Use plan ${name}`} onClick={() => applyPlan(candidate)}>
+        <Button
+          kind="row"
+          label={`Use plan ${name}`}
+          disabled={busy && recovered !== undefined}
+          onClick={() => void applyPlan(candidate)}
+        >
           {picked ? 'Used' : 'Use'}
         </Button>
       </td>

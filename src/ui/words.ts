@@ -3,6 +3,7 @@ import type {
   MergeMethodId,
   Metric,
   ReferenceChoice,
+  RungId,
   ScoreChoice,
   SimilarityKind,
   SplitSummary,
@@ -173,3 +174,109 @@ export const UNIT_NAMES: Record<SplitSummary['unit'], string> = {
   clips: 'Clips',
   samples: 'Samples',
 };
+
+export const RECOVERY_MODES: readonly {
+  readonly id: 'best' | 'chosen';
+  readonly name: string;
+  readonly about: string;
+}[] = [
+  {
+    id: 'best',
+    name: 'Best in the time given',
+    about: 'Recommended. Climbs the whole ladder, keeps what helps, and distils with the time that is left.',
+  },
+  {
+    id: 'chosen',
+    name: 'Only the rungs I tick',
+    about: 'Tries these in the order of the ladder, and takes as long as they need.',
+  },
+];
+
+export interface RungWords {
+  readonly id: RungId;
+  readonly name: string;
+  readonly about: string;
+  /** What the file has more. */
+  readonly adds: string;
+}
+
+/** The ladder, by what a rung costs in time. The names are the page object's too. */
+export const LADDER: readonly {
+  readonly cost: string;
+  readonly rungs: readonly RungWords[];
+}[] = [
+  {
+    cost: 'Free',
+    rungs: [
+      {
+        id: 'R0c',
+        name: 'Align to the running mean',
+        about: 'Matches each layer to the mean of those already aligned, and averages anew.',
+        adds: 'no bytes',
+      },
+      {
+        id: 'R0b',
+        name: 'Own output biases',
+        about: 'Gives each layer a bias of its own, so that its mean output is right again.',
+        adds: 'a vector a layer',
+      },
+    ],
+  },
+  {
+    cost: 'Seconds',
+    rungs: [
+      {
+        id: 'R1',
+        name: 'Refit the up-projection',
+        about: 'Solves for the shared input weights that give back each layer’s pre-activations.',
+        adds: 'a vector a layer',
+      },
+      {
+        id: 'R2',
+        name: 'Rescale the pre-activations',
+        about: 'A scale and a shift of its own for each hidden unit of each layer.',
+        adds: 'vectors a layer',
+      },
+      {
+        id: 'R3',
+        name: 'Refit the down-projection',
+        about: 'Solves for the shared output weights that give back each layer’s output. Usually gains most.',
+        adds: 'a vector a layer',
+      },
+      {
+        id: 'R4',
+        name: 'Gains of hidden units',
+        about: 'Lets each layer weigh the shared hidden units in its own way.',
+        adds: 'a vector a layer',
+      },
+      {
+        id: 'R5',
+        name: 'Own low-rank corrections',
+        about: 'A small correction of its own to each layer’s matrices: the one rung that costs real size.',
+        adds: 'thin matrices a layer',
+      },
+    ],
+  },
+  {
+    cost: 'Minutes',
+    rungs: [
+      {
+        id: 'R6',
+        name: 'Distil locally',
+        about: 'Trains the shared FFN alone to give the outputs of the layers that it stands for.',
+        adds: 'a vector a layer',
+      },
+      {
+        id: 'refresh',
+        name: 'Refit on the merged model',
+        about:
+          'Fits once more what was kept, from shallow to deep, on what the merged model really feeds it.',
+        adds: 'no bytes',
+      },
+    ],
+  },
+];
+
+export const RUNG_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
+  LADDER.flatMap(({ rungs }) => rungs.map(({ id, name }) => [id, name])),
+);

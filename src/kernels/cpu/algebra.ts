@@ -6,16 +6,20 @@ import type {
   ActivationName,
   AdamOptions,
   Algebra,
+  CrossSums,
   Factor,
   Factored,
   MatmulOptions,
   ReduceOptions,
   Solved,
   SolveOptions,
+  WideOptions,
+  WideSolved,
 } from '../algebra.ts';
 import {
   checkAdam,
   checkCentred,
+  checkCrossSums,
   checkGather,
   checkInto,
   checkLambda,
@@ -25,6 +29,7 @@ import {
   checkRow,
   checkSameShape,
   checkSquare,
+  checkWide,
 } from '../algebra-shapes.ts';
 import type { Gemm, Matrix } from '../backend.ts';
 import { checkSize } from '../shapes.ts';
@@ -33,11 +38,13 @@ import { adam } from './adam.ts';
 import { axpy } from './axpy.ts';
 import { factor, lowerTriangle, solveInPlace } from './cholesky.ts';
 import { columnAffine } from './column_affine.ts';
+import { addCrossSums } from './cross_sums.ts';
 import { gatherRows } from './gather_rows.ts';
 import { matmul } from './matmul.ts';
-import { CpuFactor, CpuMatrix, panelsOf, values } from './matrix.ts';
+import { CpuCrossSums, CpuFactor, CpuMatrix, panelsOf, sumsOf, values } from './matrix.ts';
 import { reduce, type Term } from './reduce.ts';
 import { relativeResidual } from './residual.ts';
+import { solveWide } from './wide.ts';
 
 export abstract class CpuAlgebra implements Algebra {
   protected readonly gemm: Gemm | undefined;
@@ -124,6 +131,34 @@ export abstract class CpuAlgebra implements Algebra {
     const x = Float32Array.from(wide);
     const residual = await relativeResidual(matrix, x, right, a.rows, b.cols, lambda, pause);
     return { ok: true, x: this.own(new CpuMatrix(x, a.rows, b.cols)), residual, refinements: 0 };
+  }
+
+  async solveWide(
+    a: Float64Array,
+    n: number,
+    b: Float64Array,
+    m: number,
+    { lambda = 0, signal }: WideOptions = {},
+  ): Promise<WideSolved> {
+    checkWide(a, n, b, m);
+    checkLambda(lambda);
+    return solveWide(a, n, b, m, lambda, () => this.pause(signal));
+  }
+
+  createCrossSums(p: number, q: number): CrossSums {
+    checkSize(p, q);
+    return this.own(new CpuCrossSums(p, q));
+  }
+
+  async addCrossSums(sums: CrossSums, x: Matrix, y: Matrix, weight = 1): Promise<void> {
+    checkCrossSums(sums.p, sums.q, x, y);
+    const left = { values: values(x), rows: x.rows, cols: x.cols };
+    const right = x === y ? left : { values: values(y), rows: y.rows, cols: y.cols };
+    await addCrossSums(sumsOf(sums), left, right, weight, this.gemm, () => this.pause());
+  }
+
+  async readCrossSums(sums: CrossSums): Promise<Float64Array> {
+    return sumsOf(sums).slice();
   }
 
   async activate(name: ActivationName, z: Matrix, into?: Matrix): Promise<Matrix> {

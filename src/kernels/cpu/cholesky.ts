@@ -25,13 +25,15 @@ export interface Panel {
 
 /**
  * @param a [n × n]; the lower triangle is read.
+ * @param least what pivots are to be above.
  * @returns the panels of L, or the first row whose pivot is not positive.
  */
 export async function factor(
-  a: Float32Array,
+  a: Float32Array | Float64Array,
   n: number,
   lambda: number,
   pause: () => Promise<void>,
+  least = 0,
 ): Promise<readonly Panel[] | { readonly pivot: number }> {
   await pause();
   const panels: Panel[] = [];
@@ -47,7 +49,7 @@ export async function factor(
   }
   for (let j = 0; j < panels.length; j++) {
     const { first, width, top, inverse, below } = panels[j];
-    const bad = choleskyBlock(top, inverse, width);
+    const bad = choleskyBlock(top, inverse, width, least);
     if (bad >= 0) return { pivot: first + bad };
     const rows = n - first - width;
     if (rows === 0) continue;

@@ -7,15 +7,16 @@
 /**
  * @param block [n × n], symmetric; only the lower triangle is read. Becomes L, zero above the diagonal.
  * @param inverse [n × n], becomes L⁻¹.
+ * @param least a pivot is to be above it.
  * @returns −1, or the first row whose pivot is not a positive number.
  */
-export function choleskyBlock(block: Float64Array, inverse: Float64Array, n: number): number {
+export function choleskyBlock(block: Float64Array, inverse: Float64Array, n: number, least = 0): number {
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
       let sum = block[i * n + j];
       for (let k = 0; k < j; k++) sum -= block[i * n + k] * block[j * n + k];
       if (i === j) {
-        if (!(sum > 0 && sum < Number.POSITIVE_INFINITY)) return i;
+        if (!(sum > least && sum < Number.POSITIVE_INFINITY)) return i;
         block[i * n + i] = Math.sqrt(sum);
       } else {
         block[i * n + j] = sum / block[j * n + j];

@@ -8,9 +8,19 @@ export function columnAffine(
   scale: Float32Array | null,
   shift: Float32Array | null,
 ): void {
-  for (let base = 0; base < x.length; base += cols) {
-    for (let c = 0; c < cols; c++) {
-      out[base + c] = x[base + c] * (scale === null ? 1 : scale[c]) + (shift === null ? 0 : shift[c]);
+  if (scale !== null && shift !== null) {
+    for (let base = 0; base < x.length; base += cols) {
+      for (let c = 0; c < cols; c++) out[base + c] = x[base + c] * scale[c] + shift[c];
     }
+  } else if (scale !== null) {
+    for (let base = 0; base < x.length; base += cols) {
+      for (let c = 0; c < cols; c++) out[base + c] = x[base + c] * scale[c];
+    }
+  } else if (shift !== null) {
+    for (let base = 0; base < x.length; base += cols) {
+      for (let c = 0; c < cols; c++) out[base + c] = x[base + c] + shift[c];
+    }
+  } else if (out !== x) {
+    out.set(x);
   }
 }

@@ -2,7 +2,7 @@
  * Twin of shaders/copy_block.wgsl: a block of a matrix, with λ added on the matrix's diagonal. f64 result.
  */
 export function copyBlock(
-  x: Float32Array,
+  x: Float32Array | Float64Array,
   stride: number,
   firstRow: number,
   rows: number,

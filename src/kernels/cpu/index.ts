@@ -23,7 +23,7 @@ import { addCrossMoments, rowsPerRun, type Shifted, shiftRun } from './cross_mom
 import { centredNorm } from './frobenius.ts';
 import { gram } from './gram.ts';
 import { addHsicPairs } from './hsic_reduce.ts';
-import { CpuFactor, CpuMatrix, values } from './matrix.ts';
+import { CpuCrossSums, CpuFactor, CpuMatrix, values } from './matrix.ts';
 import { permuteAverage } from './permute_average.ts';
 import { uCentre } from './u_centre.ts';
 
@@ -84,7 +84,7 @@ class CpuBackend extends CpuAlgebra implements Backend {
   release(...handles: Handle[]): void {
     for (const handle of handles) {
       this.owned.delete(handle);
-      if (handle instanceof CpuMatrix) {
+      if (handle instanceof CpuMatrix || handle instanceof CpuCrossSums) {
         handle.values = null;
       } else if (handle instanceof CpuFactor) {
         handle.panels = null;

@@ -35,12 +35,12 @@ export async function matmul(
   limits = GEMM_LIMITS,
 ): Promise<void> {
   const { m, n, k } = shape;
-  if (!options.accumulate) out.fill(0);
   if (gemm !== undefined && 2 * m * n * k >= limits.fewest) {
     await bySlices(out, a, b, shape, options, gemm, pause, limits.most);
     return;
   }
   const { alpha = 1, transposeA, transposeB } = options;
+  if (!options.accumulate) out.fill(0);
   const left = transposeA ? packColumns(a.values, m, 0, k, null) : packRows(a.values, k, 0, m, null);
   const right = transposeB ? packRows(b.values, k, 0, n, null) : packColumns(b.values, n, 0, k, null);
   for (let first = 0; first < m; first += ROWS_AT_ONCE) {
@@ -58,7 +58,7 @@ async function bySlices(
   a: Operand,
   b: Operand,
   { m, n, k }: MatmulShape,
-  { alpha = 1, transposeA = false, transposeB = false }: MatmulOptions,
+  { alpha = 1, transposeA = false, transposeB = false, accumulate = false }: MatmulOptions,
   gemm: Gemm,
   pause: () => Promise<void>,
   most: number,
@@ -75,7 +75,10 @@ async function bySlices(
     if (product.length !== (transposeA ? m : count) * n) {
       throw new Error('The injected product has a wrong length.');
     }
-    addScaled(out, transposeA ? 0 : first * n, product, alpha);
+    const base = transposeA ? 0 : first * n;
+    if (accumulate || (transposeA && first > 0)) addScaled(out, base, product, alpha);
+    else if (alpha === 1) out.set(product, base);
+    else for (let i = 0; i < product.length; i++) out[base + i] = alpha * product[i];
     await pause();
   }
 }

@@ -3,7 +3,7 @@
  */
 
 import { foreignHandle } from '../accumulator.ts';
-import type { Factor } from '../algebra.ts';
+import type { CrossSums, Factor } from '../algebra.ts';
 import type { Matrix } from '../backend.ts';
 import type { Panel } from './cholesky.ts';
 
@@ -29,11 +29,29 @@ export class CpuFactor implements Factor {
   }
 }
 
+export class CpuCrossSums implements CrossSums {
+  readonly p: number;
+  readonly q: number;
+  values: Float64Array | null;
+
+  constructor(p: number, q: number) {
+    this.p = p;
+    this.q = q;
+    this.values = new Float64Array(p * q);
+  }
+}
+
 /** @throws TypeError for a matrix of another backend; Error after release. */
 export function values(matrix: Matrix): Float32Array {
   if (!(matrix instanceof CpuMatrix)) throw foreignHandle();
   if (matrix.values === null) throw new Error('This matrix was released.');
   return matrix.values;
+}
+
+export function sumsOf(sums: CrossSums): Float64Array {
+  if (!(sums instanceof CpuCrossSums)) throw foreignHandle();
+  if (sums.values === null) throw new Error('These sums were released.');
+  return sums.values;
 }
 
 export function panelsOf(factor: Factor): readonly Panel[] {

@@ -18,13 +18,29 @@ export function reduce(
 ): void {
   const rows = x.length / cols;
   const sums = Float64Array.from(out);
-  const isRow = y !== null && y.length === cols;
-  for (let t = 0, k = 0; t < rows; t++) {
-    for (let c = 0; c < cols; c++, k++) {
-      const other = y === null ? 0 : y[isRow ? c : k];
-      const value = term === 'value' ? x[k] : term === 'product' ? x[k] * other : (x[k] - other) ** 2;
-      sums[along === 'columns' ? c : t] += value;
-    }
+  // How far y goes on from row to row.
+  const step = y !== null && y.length === cols ? 0 : cols;
+  for (let t = 0; t < rows; t++) {
+    const row = x.subarray(t * cols, (t + 1) * cols);
+    const other = y?.subarray(t * step, t * step + cols) ?? null;
+    if (along === 'columns') addTerms(sums, row, other, term);
+    else sums[t] += sumOfTerms(row, other, term);
   }
   out.set(sums);
+}
+
+function addTerms(sums: Float64Array, x: Float32Array, y: Float32Array | null, term: Term): void {
+  if (term === 'product' && y !== null) for (let c = 0; c < x.length; c++) sums[c] += x[c] * y[c];
+  else if (term === 'value') for (let c = 0; c < x.length; c++) sums[c] += x[c];
+  else if (y === null) for (let c = 0; c < x.length; c++) sums[c] += x[c] * x[c];
+  else for (let c = 0; c < x.length; c++) sums[c] += (x[c] - y[c]) * (x[c] - y[c]);
+}
+
+function sumOfTerms(x: Float32Array, y: Float32Array | null, term: Term): number {
+  let sum = 0;
+  if (term === 'product' && y !== null) for (let c = 0; c < x.length; c++) sum += x[c] * y[c];
+  else if (term === 'value') for (let c = 0; c < x.length; c++) sum += x[c];
+  else if (y === null) for (let c = 0; c < x.length; c++) sum += x[c] * x[c];
+  else for (let c = 0; c < x.length; c++) sum += (x[c] - y[c]) * (x[c] - y[c]);
+  return sum;
 }

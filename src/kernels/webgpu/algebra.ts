@@ -9,16 +9,20 @@ import type {
   ActivationName,
   AdamOptions,
   Algebra,
+  CrossSums,
   Factor,
   Factored,
   MatmulOptions,
   ReduceOptions,
   Solved,
   SolveOptions,
+  WideOptions,
+  WideSolved,
 } from '../algebra.ts';
 import {
   checkAdam,
   checkCentred,
+  checkCrossSums,
   checkGather,
   checkInto,
   checkLambda,
@@ -28,6 +32,7 @@ import {
   checkRow,
   checkSameShape,
   checkSquare,
+  checkWide,
 } from '../algebra-shapes.ts';
 import type { Handle, Matrix } from '../backend.ts';
 import { checkSize } from '../shapes.ts';
@@ -38,15 +43,18 @@ import { factor, lowerTriangle, solve } from './cholesky.ts';
 import { columnAffine } from './column_affine.ts';
 import { gatherRows } from './gather_rows.ts';
 import { type Block, matmul, wholeMatrix } from './matmul.ts';
-import { GpuFactor, GpuMatrix, gpuFactor, gpuMatrix } from './matrix.ts';
+import { GpuCrossSums, GpuFactor, GpuMatrix, gpuFactor, gpuMatrix, gpuSums } from './matrix.ts';
 import type { GpuQueue } from './queue.ts';
 import { reduce, type Term } from './reduce.ts';
 import { refine } from './refine.ts';
 import { rowsThatFit, runs } from './slices.ts';
+import { solveWide } from './wide.ts';
 
 const MOST_REFINEMENTS = 4;
 /** Rows that are centred at once; bounds the copies. */
 const MOST_CENTRED_ROWS = 4096;
+/** Terms of one f32 sum in sums of products: runs are added to one another, which rounds less than one long sum. */
+const MOST_SUMMED_ROWS = 512;
 
 export abstract class GpuAlgebra implements Algebra {
   protected readonly queue: GpuQueue;
@@ -161,6 +169,41 @@ export abstract class GpuAlgebra implements Algebra {
     } finally {
       this.release(factored.factor);
     }
+  }
+
+  async solveWide(
+    a: Float64Array,
+    n: number,
+    b: Float64Array,
+    m: number,
+    { lambda = 0, signal }: WideOptions = {},
+  ): Promise<WideSolved> {
+    checkWide(a, n, b, m);
+    checkLambda(lambda);
+    return this.withTemporaries((make) => solveWide(this.queue, a, n, b, m, lambda, make, signal));
+  }
+
+  createCrossSums(p: number, q: number): CrossSums {
+    return this.own(new GpuCrossSums(this.zeros(p, q)));
+  }
+
+  async addCrossSums(sums: CrossSums, x: Matrix, y: Matrix, weight = 1): Promise<void> {
+    checkCrossSums(sums.p, sums.q, x, y);
+    const out = gpuSums(sums);
+    const data = [x, y].map(gpuMatrix);
+    for (const { first, count } of runs(x.rows, MOST_SUMMED_ROWS)) {
+      const [left, right] = data.map((matrix): Block => {
+        const whole = wholeMatrix(matrix);
+        return { ...whole, first: first * whole.stride };
+      });
+      const shape = { m: x.cols, n: y.cols, k: count, transposeA: true };
+      await matmul(this.queue, left, right, wholeMatrix(out), { ...shape, alpha: weight, accumulate: true });
+    }
+    await this.submitAdopted(data);
+  }
+
+  async readCrossSums(sums: CrossSums): Promise<Float64Array> {
+    return Float64Array.from(await this.queue.read(gpuSums(sums).data, sums.p * sums.q));
   }
 
   async activate(name: ActivationName, z: Matrix, into?: Matrix): Promise<Matrix> {

@@ -25,7 +25,7 @@ import { crossMoments } from './cross_moments.ts';
 import { centredNorms } from './frobenius.ts';
 import { gram } from './gram.ts';
 import { hsicReduce } from './hsic_reduce.ts';
-import { GpuFactor, GpuMatrix, gpuMatrix } from './matrix.ts';
+import { GpuCrossSums, GpuFactor, GpuMatrix, gpuMatrix } from './matrix.ts';
 import { permuteAverage } from './permute_average.ts';
 import { GpuQueue, type QueueOptions } from './queue.ts';
 import { uCentre } from './u_centre.ts';
@@ -120,6 +120,8 @@ class WebGpuBackend extends GpuAlgebra implements Backend {
       if (handle instanceof GpuMatrix) {
         const buffer = handle.detach();
         if (buffer !== null) this.queue.destroy(buffer);
+      } else if (handle instanceof GpuCrossSums) {
+        this.release(handle.matrix);
       } else if (handle instanceof GpuFactor) {
         for (const buffer of handle.detach()) this.queue.destroy(buffer);
       } else if (handle instanceof GpuPairMoments || handle instanceof GpuHsicSums) {

@@ -2,7 +2,7 @@
  * A matrix in a GPU buffer: owned, or adopted from somebody else (then never destroyed here); and a factor in several.
  */
 import { foreignHandle } from '../accumulator.ts';
-import type { Factor } from '../algebra.ts';
+import type { CrossSums, Factor } from '../algebra.ts';
 import type { Matrix } from '../backend.ts';
 import type { GpuPanel } from './cholesky.ts';
 
@@ -57,10 +57,29 @@ export class GpuFactor implements Factor {
   }
 }
 
+/** Sums of products in a matrix of the GPU. */
+export class GpuCrossSums implements CrossSums {
+  readonly p: number;
+  readonly q: number;
+  /** [p × q]; released on its own. */
+  readonly matrix: GpuMatrix;
+
+  constructor(matrix: GpuMatrix) {
+    this.matrix = matrix;
+    this.p = matrix.rows;
+    this.q = matrix.cols;
+  }
+}
+
 /** @throws TypeError for a handle of another backend. */
 export function gpuMatrix(matrix: Matrix): GpuMatrix {
   if (!(matrix instanceof GpuMatrix)) throw foreignHandle();
   return matrix;
+}
+
+export function gpuSums(sums: CrossSums): GpuMatrix {
+  if (!(sums instanceof GpuCrossSums)) throw foreignHandle();
+  return sums.matrix;
 }
 
 export function gpuFactor(factor: Factor): GpuFactor {

@@ -1,85 +1,17 @@
-/**
- * Distillation: gradients against central differences of a loss in plain f64 loops, Adam against PyTorch, minibatches,
- * and the schedule.
- */
+/** Distillation: its trainer on the CPU (the same tests run on the GPU), minibatches, and the schedule. */
 import { describe, expect, test } from 'vitest';
-import { compare } from '../../testing/compare.ts';
-import { naiveLoss, plantedStack } from '../../testing/recover-models.ts';
-import { knownActivations } from '../activation.ts';
+import { createCpuBackend } from '../../kernels/cpu/index.ts';
+import { createCpuAlgebra } from '../../testing/cpu-algebra.ts';
+import { plantedStack } from '../../testing/recover-models.ts';
+import { trainerSuite } from '../../testing/trainer-suite.ts';
 import { type CalibrationBatch, inMemory } from '../calibration.ts';
-import { createCpuAlgebra } from '../cpu-algebra.ts';
 import { outputError, outputPowers } from '../statistics.ts';
-import { type TiedFfn, vectorRoles, withVectors } from '../tied-ffn.ts';
 import { distill } from './distill.ts';
-import { lossOf } from './gradients.ts';
 import { Minibatches } from './minibatches.ts';
-import { adam, copyOf } from './trainer.ts';
 
 const algebra = createCpuAlgebra();
 
-/** A stack with every vector: own scales and biases, but a b_in that all layers share. */
-function everything(activation: (typeof knownActivations)[number], gated: boolean) {
-  const planted = plantedStack({ activation, gated, layers: 2, dModel: 3, dFf: 5, rows: 7, batches: 1 });
-  const own = (size: number, around: number) => planted.random.normals(size).map((v) => around + 0.2 * v);
-  const ffn = withVectors(planted.merged, () => ({
-    inScale: own(5, 1),
-    hiddenScale: own(5, 1),
-    bOut: own(3, 0),
-    ...(gated && { gateScale: own(5, 1), bGate: own(5, 0) }),
-  }));
-  return { ffn, batch: planted.batches[0] };
-}
-
-const parametersOf = ({ shared, layers }: TiedFfn) =>
-  new Set([
-    ...[shared.wIn, shared.wGate, shared.wOut].flatMap((m) => m?.data ?? []),
-    ...layers.flatMap((l) => vectorRoles.flatMap((role) => l[role] ?? [])),
-  ]);
-
-describe.each([false, true])('gradients, gated: %s', (gated) => {
-  test.each(knownActivations)('%s', async (activation) => {
-    const { ffn, batch } = everything(activation, gated);
-    const powers = [1.5, 0.7];
-    const { loss, gradients } = await lossOf(algebra, ffn, batch, powers, true);
-    expect(loss).toBeCloseTo(naiveLoss(ffn, batch, powers), 4);
-    const parameters = parametersOf(ffn);
-    expect(gradients.size).toBe(parameters.size);
-    expect(new Set(ffn.layers.map((l) => l.bIn)).size).toBe(1);
-    for (const values of parameters) {
-      const expected = Array.from(values, (value, i) => {
-        const at = (step: number) => {
-          values[i] = value + step;
-          const moved = values[i] - value;
-          const result = { moved, loss: naiveLoss(ffn, batch, powers) };
-          values[i] = value;
-          return result;
-        };
-        const [up, down] = [at(2 ** -12), at(-(2 ** -12))];
-        return (up.loss - down.loss) / (up.moved - down.moved);
-      });
-      const largest = Math.max(...expected.map(Math.abs));
-      const report = compare(gradients.get(values)!, expected, { absolute: 2e-4 * largest });
-      expect(report.ok, report.message).toBe(true);
-    }
-  });
-});
-
-const TORCH = [0.7772425, -1.8290411];
-
-test('Adam takes the steps of PyTorch’s', () => {
-  // torch.optim.Adam([1, −2], lr=0.1) on gradients [0.5, −3], [−0.1, 1], [2, 0].
-  const parameter = Float32Array.of(1, -2);
-  const [first, second] = [new Float64Array(2), new Float64Array(2)];
-  [
-    [0.5, -3],
-    [-0.1, 1],
-    [2, 0],
-  ].forEach((g, t) => {
-    adam(parameter, Float64Array.from(g), first, second, t + 1, 0.1);
-  });
-  const report = compare(parameter, TORCH, { absolute: 1e-6 });
-  expect(report.ok, report.message).toBe(true);
-});
+trainerSuite('the CPU', () => createCpuBackend());
 
 describe('minibatches', () => {
   /** Rows that know their number. */
@@ -152,7 +84,7 @@ describe('the rung', () => {
   const input = { ffn: planted.merged, originals: planted.originals, data, algebra };
 
   test('halves the error, on rows held out too, and leaves what it was given alone', async () => {
-    const before = copyOf(planted.merged);
+    const before = structuredClone(planted.merged);
     const steps: number[] = [];
     const done = await distill.recover(
       { ...input, onStep: (step) => steps.push(step) },

@@ -12,12 +12,15 @@
 import type { CalibrationBatch } from '../calibration.ts';
 import type { RecoveryInput, RecoveryMethod } from '../method.ts';
 import { outputPowers } from '../statistics.ts';
+import { storableScales } from '../storable.ts';
 import { shapeOf, type TiedFfn, type VectorRole, withVectors } from '../tied-ffn.ts';
 import { heldOutRows, Minibatches } from './minibatches.ts';
-import { createAlgebraTrainer, type TrainerFactory } from './trainer.ts';
+import { createBackendTrainer, type FfnTrainer } from './trainer.ts';
 
 export interface DistillOptions {
   readonly steps: number;
+  /** What an earlier run chose: the parameters of this step are given, and nothing is looked at before. */
+  readonly stopAt?: number;
   /** Rows of a minibatch, of each layer. */
   readonly tokens: number;
   /** Learning rate of the first step; it falls to 0 by a half cosine. */
@@ -37,11 +40,10 @@ export interface DistillOptions {
   readonly poolBytes: number;
 }
 
-export const distill: RecoveryMethod<DistillOptions> = distillWith(createAlgebraTrainer);
-
-/** The rung on a device's own trainer. */
-export function distillWith(createTrainer: TrainerFactory): RecoveryMethod<DistillOptions> {
-  const defaults: DistillOptions = {
+export const distill: RecoveryMethod<DistillOptions> = {
+  id: 'R6',
+  label: 'Distil locally',
+  defaults: {
     steps: 400,
     tokens: 512,
     rate: 1e-3,
@@ -52,43 +54,38 @@ export function distillWith(createTrainer: TrainerFactory): RecoveryMethod<Disti
     patience: 6,
     own: ['bIn', 'bGate', 'bOut'],
     poolBytes: 512 * 2 ** 20,
-  };
-  return {
-    id: 'R6',
-    label: 'Distil locally',
-    defaults,
-    stores: (ffn, options = {}) => ownRoles(ffn, { ...defaults, ...options }.own),
+  },
+  stores: (ffn, options = {}) => ownRoles(ffn, { ...distill.defaults, ...options }.own),
 
-    async recover(input, options = {}) {
-      const settings = { ...defaults, ...options };
-      checkOptions(settings);
-      const { ffn, data, algebra, signal } = input;
-      const powers = await outputPowers(data, signal);
-      const start = giveOwn(ffn, ownRoles(ffn, settings.own));
-      const { dModel, layers } = shapeOf(ffn);
-      const batches = new Minibatches(data, {
-        rows: settings.tokens,
-        holdOut: settings.holdOut,
-        seed: settings.seed,
-        poolRows: Math.max(settings.tokens, Math.floor(settings.poolBytes / (8 * dModel * layers))),
-        ...(signal && { signal }),
-      });
-      const heldOut = await heldOutRows(data, settings.holdOut, settings.heldOutTokens, signal);
-      const trainer = await createTrainer(algebra, start, powers);
-      try {
-        return await train(input, settings, start, trainer, batches, heldOut ?? (await batches.next()));
-      } finally {
-        trainer.release();
-      }
-    },
-  };
-}
+  async recover(input, options = {}) {
+    const settings = { ...distill.defaults, ...options };
+    checkOptions(settings);
+    const { ffn, data, algebra, signal } = input;
+    const powers = await outputPowers(data, signal);
+    const start = giveOwn(ffn, ownRoles(ffn, settings.own));
+    const { dModel, layers } = shapeOf(ffn);
+    const batches = new Minibatches(data, {
+      rows: settings.tokens,
+      holdOut: settings.holdOut,
+      seed: settings.seed,
+      poolRows: Math.max(settings.tokens, Math.floor(settings.poolBytes / (8 * dModel * layers))),
+      ...(signal && { signal }),
+    });
+    const heldOut = await heldOutRows(data, settings.holdOut, settings.heldOutTokens, signal);
+    const trainer = createBackendTrainer(algebra.backend, start, powers);
+    try {
+      return await train(input, settings, start, trainer, batches, heldOut ?? (await batches.next()));
+    } finally {
+      trainer.release();
+    }
+  },
+};
 
 async function train(
-  { signal, onStep }: RecoveryInput,
+  { signal, onStep, isOver }: RecoveryInput,
   settings: DistillOptions,
   start: TiedFfn,
-  trainer: Awaited<ReturnType<TrainerFactory>>,
+  trainer: FfnTrainer,
   batches: Minibatches,
   watched: CalibrationBatch,
 ) {
@@ -96,24 +93,35 @@ async function train(
   let best = { ffn: start, loss: before, step: 0 };
   let idle = 0;
   const notes: string[] = [];
-  for (let step = 1; step <= settings.steps; step++) {
+  const { steps, stopAt, lookEvery, patience } = settings;
+  const last = Math.min(steps, stopAt ?? steps);
+  for (let step = 1; step <= last; step++) {
     signal?.throwIfAborted();
-    const rate = cosineRate(settings.rate, step - 1, settings.steps);
-    await trainer.step(await batches.next(), rate);
-    if (step % settings.lookEvery !== 0 && step !== settings.steps) continue;
+    await trainer.step(await batches.next(), cosineRate(settings.rate, step - 1, steps));
+    const ended = isOver?.() === true;
+    const isLook = stopAt === undefined && step % lookEvery === 0;
+    if (!isLook && !ended && step !== last) continue;
     const loss = await trainer.loss(watched);
-    onStep?.(step, settings.steps, loss);
+    await onStep?.(step, steps, loss);
     if (loss < best.loss) {
-      best = { ffn: await trainer.read(), loss, step };
+      best = { ffn: storableScales(await trainer.read()), loss, step };
       idle = 0;
-    } else if (++idle >= settings.patience) {
+    } else idle++;
+    if (ended || idle >= patience) {
+      const why = ended ? 'The time was over or the run cancelled' : 'It no longer helped';
       notes.push(
-        `Stopped after ${step} of ${settings.steps} steps: the held-out loss was least at step ${best.step}.`,
+        `Stopped after ${step} of ${steps} steps: ${why}; the held-out loss was least at step ${best.step}.`,
       );
       break;
     }
   }
-  return { ffn: best.ffn, before, after: best.loss, notes };
+  return {
+    ffn: best.ffn,
+    before,
+    after: best.loss,
+    notes,
+    chosen: { steps, stopAt: best.step, seed: settings.seed, own: settings.own },
+  };
 }
 
 /** The rate of a step, from 0. */

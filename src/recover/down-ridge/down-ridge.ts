@@ -3,95 +3,129 @@
  *
  *   W_out = (Σᵢ H̄ᵢᵀH̄ᵢ/vᵢ + λI)⁻¹ Σᵢ H̄ᵢᵀȲᵢ/vᵢ,  b_out,i = mean(Yᵢ) − mean(Hᵢ)·W_out,
  *
- * with H the merged FFN's hidden states (after s, where R4 gave one) and vᵢ = mean‖Ȳᵢ‖². λ is in units of the mean
- * diagonal. Stores d floats a layer for b_out. One n × n Cholesky for each λ tried, and one for the final fit.
+ * with H the merged FFN's hidden states (after s, where R4 gave one), Y less what low-rank deltas of the output add, and
+ * vᵢ = mean‖Ȳᵢ‖². λ is in units of the mean diagonal. Stores d floats a layer for b_out; where the file has no place for
+ * own ones, one is fitted for all, or none. One n × n Cholesky for each λ tried, and one for the final fit.
  */
+import { centredFor } from '../centring.ts';
+import { chooseFit, type LambdaOptions, withoutHeldOut } from '../lambda.ts';
 
-import type { Recovered, RecoveryInput, RecoveryMethod } from '../method.ts';
+import type { ChosenOptions, Recovered, RecoveryInput, RecoveryMethod } from '../method.ts';
 import { type CentredMoments, residual } from '../moments.ts';
-import { biasesOf, chooseRidge, heldOutError, ridgeObjective } from '../ridge.ts';
+import { biasesOf, heldOutError } from '../ridge.ts';
 import { type Collected, collectMoments, outputPowers } from '../statistics.ts';
-import { hiddenOf, shapeOf, type TiedFfn, withVectors } from '../tied-ffn.ts';
+import { type BiasMode, biasMode } from '../storable.ts';
+import { hiddenOf, plus, shapeOf, type TiedFfn, throughDelta, withVectors } from '../tied-ffn.ts';
 
-export interface DownRidgeOptions {
-  /** Tried on held-out rows, in units of the mean diagonal. */
-  readonly lambdas: readonly number[];
-  /** Share of the calibration rows on which λ is chosen; the final fit uses all rows. */
-  readonly holdOut: number;
+export interface DownRidgeOptions extends LambdaOptions {
+  /** Where given, nothing is chosen. */
+  readonly lambda?: number;
   /** What large λ shrink towards: nothing, or the W_out that is there. */
   readonly towards: 'zero' | 'current';
+  /** Without, the W_out that is there stays, and output biases alone are fitted. */
+  readonly refit: boolean;
 }
+
+/** From the least that helps some thousand rows to where the fit is mostly the mean. */
+export const DOWN_LAMBDAS: readonly number[] = [1e-4, 1e-3, 0.003, 0.01, 0.03, 0.1];
 
 export const downRidge: RecoveryMethod<DownRidgeOptions> = {
   id: 'R3',
   label: 'Refit the down-projection',
-  defaults: { lambdas: [0.001, 0.003, 0.01, 0.03, 0.1], holdOut: 0.2, towards: 'zero' },
+  defaults: { lambdas: DOWN_LAMBDAS, holdOut: 0.2, towards: 'zero', refit: true },
   stores: () => ['bOut'],
 
   async recover(input, options = {}) {
     const settings = { ...downRidge.defaults, ...options };
+    const { lambda, towards } = settings;
+    const decided = lambda !== undefined || !settings.refit;
     const powers = await outputPowers(input.data, input.signal);
     const moments = await downMoments(input, powers, settings.holdOut);
-    const { ffn, before, after, notes } = await refitDown(input, moments, settings);
-    return { ffn, before, after, notes };
+    const done = await refitDown(input, decided ? withoutHeldOut(moments) : moments, {
+      ...settings,
+      ...(lambda !== undefined && { lambdas: [lambda] }),
+    });
+    return {
+      ffn: done.ffn,
+      before: done.before,
+      after: done.after,
+      notes: done.notes,
+      chosen: { ...takenOptions(done.lambda), towards, holdOut: settings.holdOut },
+    };
   },
 };
 
-/** Moments of hidden states and targets, each layer weighted by 1/vᵢ. */
-export function downMoments(
-  { ffn, data, algebra, signal }: Pick<RecoveryInput, 'ffn' | 'data' | 'algebra' | 'signal'>,
+const takenOptions = (lambda: number | null): ChosenOptions =>
+  lambda === null ? { refit: false } : { refit: true, lambda };
+
+/** Moments of hidden states and targets, each layer weighted by 1/vᵢ, about the centre that the biases leave free. */
+export async function downMoments(
+  input: Pick<RecoveryInput, 'ffn' | 'data' | 'algebra' | 'signal' | 'storable'>,
   powers: readonly number[],
   holdOut: number,
 ): Promise<Collected> {
-  return collectMoments(
+  const { ffn, data, algebra, signal } = input;
+  const collected = await collectMoments(
     algebra,
     data,
     powers.map((v) => 1 / v),
-    async (batch, i) => ({ a: await hiddenOf(ffn, i, algebra, batch.x[i]), b: batch.y[i] }),
+    async (batch, i) => {
+      const a = await hiddenOf(ffn, i, algebra, batch.x[i]);
+      return { a, b: plus(batch.y[i], await throughDelta(algebra, a, ffn.layers[i].outDelta), -1) };
+    },
     { holdOut, ...(signal && { signal }) },
   );
+  return centredFor(collected, biasMode(input, 'bOut'));
 }
 
-/**
- * The refit from moments. Where the W_out that is there does better on the held-out rows, it is kept.
- * @returns with `error`, Σᵢ mean‖Ŷᵢ − Yᵢ‖²/vᵢ on all rows, beside the ridge's objective
- */
+/** What a refit gave, beside its objective. */
+export interface Refitted extends Recovered {
+  /** Σᵢ mean‖Ŷᵢ − Yᵢ‖²/vᵢ on all rows. */
+  readonly error: number;
+  /** Null where the W_out that was there stayed. */
+  readonly lambda: number | null;
+}
+
+/** The refit from moments. Where the W_out that is there does better on the held-out rows, it is kept. */
 export async function refitDown(
-  { ffn, algebra }: Pick<RecoveryInput, 'ffn' | 'algebra'>,
+  input: Pick<RecoveryInput, 'ffn' | 'algebra' | 'storable'>,
   moments: Collected,
-  { lambdas, towards }: Pick<DownRidgeOptions, 'lambdas' | 'towards'>,
-): Promise<Recovered & { readonly error: number }> {
+  { lambdas, towards, refit }: Pick<DownRidgeOptions, 'lambdas' | 'towards' | 'refit'>,
+): Promise<Refitted> {
+  const { ffn, algebra } = input;
+  const mode = biasMode(input, 'bOut');
   const current = ffn.shared.wOut.data;
+  const keep = async (notes: readonly string[]): Promise<Refitted> => {
+    const error = (await residual(algebra, moments.all, current)) / moments.all.rows;
+    const kept = withBias(ffn, moments.all, current, mode);
+    return { ffn: kept, before: error, after: error, error, lambda: null, notes };
+  };
+  if (!refit) return keep([]);
   const prior = towards === 'current' ? current : undefined;
-  const { w, lambda, heldOut, objective, notes } = await chooseRidge(algebra, moments, lambdas, prior);
+  const { w, lambda, heldOut, objectiveOf, notes } = await chooseFit(algebra, moments, lambdas, prior);
   if (moments.heldOut) {
-    const kept = heldOutError(moments.fit, moments.heldOut, current);
+    const kept = await heldOutError(algebra, moments.fit, moments.heldOut, current);
     if (!(heldOut < kept)) {
-      const error = residual(moments.all, current) / moments.all.rows;
-      return {
-        ffn: withOwnBias(ffn, moments.all, current),
-        before: error,
-        after: error,
-        error,
-        notes: [
-          ...notes,
-          `The refitted down-projection did no better on held-out rows (${heldOut.toFixed(4)} against ${kept.toFixed(4)}), so only own output biases are kept.`,
-        ],
-      };
+      return keep([
+        ...notes,
+        `The refitted down-projection did no better on held-out rows (${heldOut.toFixed(4)} against ${kept.toFixed(4)}), so only output biases are fitted.`,
+      ]);
     }
   }
   const { dModel, dFf } = shapeOf(ffn);
   const wOut = { rows: dFf, cols: dModel, data: Float32Array.from(w) };
   return {
-    ffn: withOwnBias({ ...ffn, shared: { ...ffn.shared, wOut } }, moments.all, wOut.data),
-    before: ridgeObjective(moments.all, current, lambda, prior),
-    after: objective,
-    error: residual(moments.all, wOut.data) / moments.all.rows,
+    ffn: withBias({ ...ffn, shared: { ...ffn.shared, wOut } }, moments.all, wOut.data, mode),
+    before: await objectiveOf(current),
+    after: await objectiveOf(w),
+    error: (await residual(algebra, moments.all, wOut.data)) / moments.all.rows,
+    lambda,
     notes,
   };
 }
 
-function withOwnBias(ffn: TiedFfn, moments: CentredMoments, w: Float32Array): TiedFfn {
+function withBias(ffn: TiedFfn, moments: CentredMoments, w: Float32Array, mode: BiasMode): TiedFfn {
+  if (mode === 'none') return ffn;
   const biases = biasesOf(moments, w);
-  return withVectors(ffn, (i) => ({ bOut: biases[i] }));
+  return withVectors(ffn, (i) => ({ bOut: biases[mode === 'tied' ? 0 : i] }));
 }

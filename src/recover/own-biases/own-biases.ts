@@ -4,12 +4,13 @@
  * b_out,i = mean(Yᵢ) − mean(Hᵢ)·W_out makes the mean error of every output zero. Own b_in (and b_gate) may be added:
  * so that the mean pre-activation is the original's, b_in,i = mean(Zᵢ original) − mean(Xᵢ·W_in ⊙ γᵢ).
  *
- * Stores d floats a layer for b_out, and n for each own b_in and b_gate.
+ * Stores d floats a layer for b_out, and n for each own b_in and b_gate. Needs a place for b_out.
  */
 import { parts } from '../calibration.ts';
 import type { RecoveryInput, RecoveryMethod } from '../method.ts';
 import { ColumnMoments, outputError, outputPowers } from '../statistics.ts';
-import { affine, forwardHidden, hiddenOf, shapeOf, withVectors } from '../tied-ffn.ts';
+import { canStore, noPlaceFor, storableRoles } from '../storable.ts';
+import { affine, forwardHidden, outputOf, shapeOf, withVectors } from '../tied-ffn.ts';
 
 export interface OwnBiasesOptions {
   /** Own b_in too (and b_gate), by means of pre-activations. */
@@ -28,7 +29,9 @@ export const ownBiases: RecoveryMethod<OwnBiasesOptions> = {
   },
 
   async recover(input, options = {}) {
-    const { inputBiases } = { ...ownBiases.defaults, ...options };
+    const settings = { ...ownBiases.defaults, ...options };
+    if (!canStore(input, 'bOut')) throw noPlaceFor('own output biases', ownBiases.label);
+    const inputBiases = settings.inputBiases && storableRoles(input, ['bIn', 'bGate']).length > 0;
     const { data, algebra, signal } = input;
     const everything = { holdOut: 0, ...(signal && { signal }) };
     const powers = await outputPowers(data, signal);
@@ -36,11 +39,11 @@ export const ownBiases: RecoveryMethod<OwnBiasesOptions> = {
     const started = inputBiases ? await matchPreActivations(input) : input.ffn;
     const ffn = await matchOutputs({ ...input, ffn: started });
     const { fit: after } = await outputError(algebra, ffn, data, powers, everything);
-    if (!inputBiases || after <= before) return { ffn, before, after, notes: [] };
+    if (!inputBiases || after <= before) return { ffn, before, after, notes: [], chosen: { inputBiases } };
     const plain = await matchOutputs(input);
     const { fit } = await outputError(algebra, plain, data, powers, everything);
     const notes = ['Own input biases made the outputs of the FFNs worse, so only output biases are kept.'];
-    return { ffn: plain, before, after: fit, notes };
+    return { ffn: plain, before, after: fit, notes, chosen: { inputBiases: false } };
   },
 };
 
@@ -52,10 +55,11 @@ export async function matchOutputs({
   signal,
 }: Pick<RecoveryInput, 'ffn' | 'data' | 'algebra' | 'signal'>) {
   const { layers, dModel } = shapeOf(ffn);
+  const bare = withVectors(ffn, () => ({ bOut: undefined }));
   const errors = Array.from({ length: layers }, () => new ColumnMoments(dModel));
   for await (const { batch } of parts(data, 0, signal)) {
     for (let i = 0; i < layers; i++) {
-      const given = await algebra.matmul(await hiddenOf(ffn, i, algebra, batch.x[i]), ffn.shared.wOut);
+      const given = await outputOf(bare, i, algebra, batch.x[i]);
       errors[i].add({ ...given, data: given.data.map((v, t) => batch.y[i].data[t] - v) });
     }
   }
@@ -64,32 +68,26 @@ export async function matchOutputs({
 }
 
 /** Own b_in and b_gate that make every layer's mean pre-activation the original's. */
-async function matchPreActivations({ ffn, originals, data, algebra, signal }: RecoveryInput) {
+async function matchPreActivations(input: RecoveryInput) {
+  const { ffn, originals, data, algebra, signal } = input;
+  const bare = withVectors(ffn, () => ({ bIn: undefined, bGate: undefined }));
   const { layers, dFf, gated } = shapeOf(ffn);
   const make = () => Array.from({ length: layers }, () => new ColumnMoments(dFf));
   const [up, gate] = [make(), make()];
   for await (const { batch } of parts(data, 0, signal)) {
     for (let i = 0; i < layers; i++) {
       const original = originals[i];
-      const { rawIn, rawGate } = await forwardHidden(
-        algebra,
-        ffn.activation,
-        ffn.shared,
-        ffn.layers[i],
-        batch.x[i],
-      );
+      const { z, g } = await forwardHidden(algebra, ffn.activation, ffn.shared, bare.layers[i], batch.x[i]);
       const x = (batch.originalX ?? batch.x)[i];
       const target = affine(await algebra.matmul(x, original.wIn), original.inScale, original.bIn);
-      const own = affine(rawIn, ffn.layers[i].inScale, undefined);
-      up[i].add({ ...target, data: target.data.map((v, t) => v - own.data[t]) });
-      if (!rawGate) continue;
+      up[i].add({ ...target, data: target.data.map((v, t) => v - z.data[t]) });
+      if (!g) continue;
       const gateTarget = affine(await algebra.matmul(x, original.wGate!), original.gateScale, original.bGate);
-      const ownGate = affine(rawGate, ffn.layers[i].gateScale, undefined);
-      gate[i].add({ ...gateTarget, data: gateTarget.data.map((v, t) => v - ownGate.data[t]) });
+      gate[i].add({ ...gateTarget, data: gateTarget.data.map((v, t) => v - g.data[t]) });
     }
   }
   return withVectors(ffn, (i) => ({
-    bIn: Float32Array.from(up[i].means()),
-    ...(gated && { bGate: Float32Array.from(gate[i].means()) }),
+    ...(canStore(input, 'bIn') && { bIn: Float32Array.from(up[i].means()) }),
+    ...(gated && canStore(input, 'bGate') && { bGate: Float32Array.from(gate[i].means()) }),
   }));
 }

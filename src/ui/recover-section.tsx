@@ -1,0 +1,26 @@
+/** Step 5. What merging lost, won back rung by rung: which rungs to try, how the training goes, what each gained. */
+import { Alerts } from './alerts.tsx';
+import { LossFigure } from './loss-figure.tsx';
+import { RecoverAsk } from './recover-ask.tsx';
+import { RecoverResults } from './recover-results.tsx';
+import { RungLadder } from './rung-ladder.tsx';
+import { StepSection } from './step-section.tsx';
+
+export function RecoverSection() {
+  return (
+    <StepSection
+      step="recover"
+      about="Wins back most of what merging lost, from free to costly. Each rung is kept only where it helps on the select split."
+    >
+      <div className="recover">
+        <div className="recover-side">
+          <RecoverAsk />
+          <Alerts step="recover" />
+          <LossFigure />
+        </div>
+        <RungLadder />
+      </div>
+      <RecoverResults />
+    </StepSection>
+  );
+}
