@@ -21,13 +21,12 @@ import { Job } from '../src/pipeline/progress.ts';
 import { Scorer } from '../src/pipeline/scoring.ts';
 import type { MetricChoice } from '../src/pipeline/types.ts';
 import { type CalibrationBatch, inMemory } from '../src/recover/calibration.ts';
-import { createCpuAlgebra } from '../src/recover/cpu-algebra.ts';
 import type { Dense } from '../src/recover/linear-algebra.ts';
-import { recoveryMethods as rungs } from '../src/recover/method.ts';
+import { recoveryOn } from '../src/recover/on-backend.ts';
 import { averageLayers } from '../src/recover/tied-ffn.ts';
 import { DistilledBatches } from '../src/recover/tune/batches.ts';
 import { tune } from '../src/recover/tune/tune.ts';
-import { layerOf, readLayer, valuesOf } from '../src/recover/weights.ts';
+import { layerOf, ownOf, readLayer } from '../src/recover/weights.ts';
 import type { Parameters } from '../src/runtime/differentiable.ts';
 import { loadNodeJaxFactory } from '../src/runtime/jax/node.ts';
 import { createRuntimeGemm } from '../src/runtime/ort/gemm.ts';
@@ -86,6 +85,7 @@ async function recovered(): Promise<TiedFfn> {
   const pairs = new PairStore();
   const solve = async (s: Float32Array, size: number) => solveAssignment(s, size);
   const backend = createCpuBackend({ gemm });
+  const { algebra, methods: rungs } = recoveryOn(backend);
   await alignPairs(
     { opened: tapped, live, dataset, backend, solve, pairs, job: new Job() },
     group,
@@ -96,7 +96,6 @@ async function recovered(): Promise<TiedFfn> {
     layerOf(t, pairs.get(group.id, first, window[i])?.permutation ?? null),
   );
   const taps: CalibrationBatch[] = [];
-  const algebra = createCpuAlgebra({ gemm });
   const ffns = window.map((l) => group.ffns[l]);
   for (let b = 0; b < dataset.batches('calibrate', dataset.itemsPerBatch); b++) {
     const { feeds } = await readBatch(dataset, 'calibrate', b, dataset.itemsPerBatch);
@@ -125,9 +124,8 @@ async function recovered(): Promise<TiedFfn> {
     ({ ffn } = await rungs.R3.recover({ ffn, originals, data, algebra }));
     ({ ffn } = await rungs.R6.recover({ ffn, originals, data, algebra }, { steps: local }));
   }
-  const each = window.map((_, i) => valuesOf(ffn, i, templates[i]).weights);
-  const biases = (w: (typeof each)[number]) => new Map([...w].filter(([role]) => role.startsWith('b_')));
-  return { group, layers: window, values: each[0], own: each.map((w) => ({ weights: biases(w) })) };
+  const parts = window.map((_, i) => ownOf(ffn, i, templates[i]));
+  return { group, layers: window, values: parts[0].tied, own: parts.map((p) => p.own) };
 }
 
 const sets = withOwnBiases([await recovered()]);

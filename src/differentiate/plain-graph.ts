@@ -6,7 +6,7 @@
 import type { GraphIndex } from '../graph/index-graph.ts';
 import { opOf } from '../graph/operators.ts';
 import { encodeModel } from '../onnx/new-model.ts';
-import { readFloats, readInts } from '../onnx/tensors.ts';
+import { readFloats, readInts, tensorBytes } from '../onnx/tensors.ts';
 import type { NodeInfo, OnnxModel, TensorInfo } from '../onnx/types.ts';
 import type { PlainModel } from '../runtime/differentiable.ts';
 import type { HostTensor } from '../runtime/session.ts';
@@ -155,6 +155,10 @@ async function stored(
 async function valuesIn(model: OnnxModel, tensor: TensorInfo): Promise<Stored> {
   const { dims, dataType } = tensor;
   if (isFloatType(dataType)) return { type: 'float32', dims, data: await readFloats(model, tensor) };
+  // As they are: numbers cannot hold the largest int64, which means “to the end”.
+  if (dataType === DataType.int64) {
+    return { type: 'int64', dims, data: new BigInt64Array((await tensorBytes(model, tensor)).buffer) };
+  }
   const ints = await readInts(model, tensor);
   if (dataType === DataType.bool) return { type: 'bool', dims, data: Uint8Array.from(ints) };
   return { type: 'int64', dims, data: BigInt64Array.from(ints, BigInt) };

@@ -146,7 +146,7 @@ class JaxModel implements DifferentiableModel {
       ...(label && {
         label: {
           weights: rows(label.weights),
-          classes: this.jax.numpy.array(label.classes, {
+          classes: this.jax.numpy.array(label.classes as Int32Array<ArrayBuffer>, {
             shape: [label.classes.length, 1],
             dtype: this.jax.numpy.int32,
           }),
@@ -162,7 +162,10 @@ class JaxModel implements DifferentiableModel {
   }
 
   private array(data: Float32Array, dims: readonly number[]): Array {
-    return this.jax.numpy.array(data, { shape: [...dims], dtype: this.jax.numpy.float32 });
+    return this.jax.numpy.array(data as Float32Array<ArrayBuffer>, {
+      shape: [...dims],
+      dtype: this.jax.numpy.float32,
+    });
   }
 }
 
