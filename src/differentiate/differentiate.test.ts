@@ -112,7 +112,7 @@ async function averaged(opened: OpenedModel, { layers }: Case): Promise<TiedFfn[
       const group = opened.search.groups[k];
       const values = new Map<WeightRole, Float32Array>();
       for (const { role } of group.ffns[chosen[0]].weights) {
-        const each = [];
+        const each: Float32Array[] = [];
         for (const layer of chosen) {
           const weight = group.ffns[layer].weights.find((w) => w.role === role)!;
           each.push((await readWeight(opened, weight)).data);
@@ -205,7 +205,10 @@ const moved = (parameters: Parameters, name: string, along: Float32Array, by: nu
   new Map([...parameters, [name, parameters.get(name)!.map((v, i) => v + by * along[i])]]);
 const norm = (v: Float32Array) => Math.sqrt(v.reduce((sum, x) => sum + x * x, 0));
 const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, x, i) => sum + x * b[i], 0);
-const unit = (v: Float32Array) => v.map((x) => x / norm(v));
+const unit = (v: Float32Array) => {
+  const size = norm(v);
+  return v.map((x) => x / size);
+};
 
 let sessions: SessionFactory;
 let jax: DifferentiableFactory;
