@@ -32,7 +32,7 @@ export interface TuneOptions {
 export const DEFAULT_TUNING: TuneOptions = {
   steps: 150,
   accumulate: 1,
-  rate: 1e-3,
+  rate: 5e-4,
   warmUp: 10,
   clip: 1,
   seed: 1,

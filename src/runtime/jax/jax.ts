@@ -33,12 +33,13 @@ export async function loadJaxFactory(device: 'wasm' | 'webgpu'): Promise<Differe
   if (!devices.includes(device)) {
     throw new RuntimeFailure('other', `Tuning cannot run on ${device} here.`, `devices: ${devices.join()}`);
   }
-  jax.defaultDevice(device);
   return {
     provider: device,
     create: async (plain) => {
       try {
-        return new JaxModel(jax, new ONNXModel(plain.onnx), plain);
+        // Arrays are made where the default is at that moment, and there is one default for all models.
+        jax.defaultDevice(device);
+        return new JaxModel(jax, device, new ONNXModel(plain.onnx), plain);
       } catch (error) {
         throw failureOf(error);
       }
@@ -48,14 +49,21 @@ export async function loadJaxFactory(device: 'wasm' | 'webgpu'): Promise<Differe
 
 class JaxModel implements DifferentiableModel {
   private readonly jax: Jax;
+  private readonly device: 'wasm' | 'webgpu';
   private readonly model: { dispose(): void };
   private readonly plain: PlainModel;
   private readonly step;
   private readonly value;
   private readonly forward;
 
-  constructor(jax: Jax, model: { run(inputs: Arrays): Arrays; dispose(): void }, plain: PlainModel) {
+  constructor(
+    jax: Jax,
+    device: 'wasm' | 'webgpu',
+    model: { run(inputs: Arrays): Arrays; dispose(): void },
+    plain: PlainModel,
+  ) {
     this.jax = jax;
+    this.device = device;
     this.model = model;
     this.plain = plain;
     const { name, dims } = plain.output;
@@ -106,6 +114,7 @@ class JaxModel implements DifferentiableModel {
 
   private operands(parameters: Parameters, fed: TrainingBatch['fed']): [Arrays, Arrays, Arrays] {
     const { numpy } = this.jax;
+    this.jax.defaultDevice(this.device);
     const probes: Arrays = {};
     for (const { name, dims } of this.plain.probes) probes[name] = numpy.zeros([...dims]);
     return [this.weights(parameters), probes, this.inputs(fed)];
