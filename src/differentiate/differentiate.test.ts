@@ -17,7 +17,9 @@ import { loadNodeFactory } from '../runtime/ort/node.ts';
 import type { HostTensor, SessionFactory } from '../runtime/session.ts';
 import { expectClose } from '../testing/compare.ts';
 import { createRandom } from '../testing/random.ts';
-import { withParameters } from './parameters.ts';
+import { dependence } from './dependence.ts';
+import { liveParameters, withParameters } from './parameters.ts';
+import { TappedOriginal } from './tapped.ts';
 import { TrainingModel } from './training-model.ts';
 
 const int64 = (dims: number[], at: (i: number) => number): HostTensor => ({
@@ -260,6 +262,35 @@ describe.each(Object.entries(cases))('%s', (_, example) => {
     await live.release();
   });
 });
+
+test.each(['shakespeare-gpt2, TorchScript', 'marian, encoder and decoder'])(
+  '%s: what is fixed is the same for all feeds of a shape, and only what must be is fed',
+  async (name) => {
+    const example = cases[name];
+    const opened = await open(example);
+    const output = opened.scoreOutput!.name;
+    const { reads } = liveParameters(await averaged(opened, example));
+    const { frontier } = dependence(opened.search.index, new Set(reads.keys()), output);
+    const fixed = [...frontier].filter(([, kind]) => kind === 'fixed').map(([n]) => n);
+    const fed = [...frontier].filter(([, kind]) => kind === 'fed').map(([n]) => n);
+    const original = await TappedOriginal.open(opened.model, opened.search, [...frontier.keys()], sessions);
+    const other = Object.fromEntries(
+      Object.entries(example.feeds).map(([key, t]) => {
+        const ids = Array.from(t.data as BigInt64Array, (v) => (v + 1n) % 20n);
+        return [key, { ...t, data: BigInt64Array.from(key.includes('mask') ? ids.map(() => 1n) : ids) }];
+      }),
+    );
+    const [first, second] = [example.feeds, other].map((feeds) => original.run(feeds, [...frontier.keys()]));
+    const same = (n: string, a: Map<string, HostTensor>, b: Map<string, HostTensor>) =>
+      a.get(n)!.dims.join() === b.get(n)!.dims.join() &&
+      a.get(n)!.data.every((v: number | bigint, i: number) => v === b.get(n)!.data[i]);
+    const [a, b] = [await first, await second];
+    expect(fixed.filter((n) => !same(n, a, b))).toEqual([]);
+    expect(fed.filter((n) => same(n, a, b))).toEqual([]);
+    expect(fixed.length).toBeGreaterThan(5);
+    await original.release();
+  },
+);
 
 test('the gradient of a tied weight is the sum over its uses', async () => {
   const example = cases['llama, gated'];
