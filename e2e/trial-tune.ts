@@ -3,13 +3,11 @@
  * end-to-end tuning brings on a sample after local recovery (R3, then R6 with `local` steps; 0 leaves both out), with
  * distillation from the original on the calibration split alone; seconds and processor seconds of a step.
  *
- * Printed and never asserted. Tuned biases are each layer's own.
+ * Printed and never asserted. Biases are each layer's own. A step's time holds what is scored before it.
  */
 import { solveAssignment } from '../src/align/assignment.ts';
 import { type Dataset, readBatch } from '../src/data/dataset.ts';
 import { sortFiles } from '../src/data/files.ts';
-import { withOwnBiases, withParameters } from '../src/differentiate/parameters.ts';
-import { TrainingModel } from '../src/differentiate/training-model.ts';
 import type { FfnGroup } from '../src/graph/ffn.ts';
 import { createCpuBackend } from '../src/kernels/cpu/index.ts';
 import type { TiedFfn } from '../src/merge/write-back.ts';
@@ -24,10 +22,8 @@ import { type CalibrationBatch, inMemory } from '../src/recover/calibration.ts';
 import type { Dense } from '../src/recover/linear-algebra.ts';
 import { recoveryOn } from '../src/recover/on-backend.ts';
 import { averageLayers } from '../src/recover/tied-ffn.ts';
-import { DistilledBatches } from '../src/recover/tune/batches.ts';
-import { tune } from '../src/recover/tune/tune.ts';
+import { tuneSets } from '../src/recover/tune/tune-sets.ts';
 import { layerOf, ownOf, readLayer } from '../src/recover/weights.ts';
-import type { Parameters } from '../src/runtime/differentiable.ts';
 import { loadNodeJaxFactory } from '../src/runtime/jax/node.ts';
 import { createRuntimeGemm } from '../src/runtime/ort/gemm.ts';
 import { loadNodeFactory } from '../src/runtime/ort/node.ts';
@@ -128,50 +124,42 @@ async function recovered(): Promise<TiedFfn> {
   return { group, layers: window, values: parts[0].tied, own: parts.map((p) => p.own) };
 }
 
-const sets = withOwnBiases([await recovered()]);
-console.log(
-  `${name}, window ${first}–${last}: original on report ${(await scorer.original('report', choice, new Job())).value.toFixed(4)}`,
-);
+const sets = [await recovered()];
+const original = (await scorer.original('report', choice, new Job())).value;
+console.log(`${name}, window ${first}–${last}: original on report ${original.toFixed(4)}`);
 console.log(
   `  before tuning: select ${(await score(sets, 'select')).toFixed(4)}, report ${(await score(sets, 'report')).toFixed(4)}`,
 );
-
-const read = (i: number) => readBatch(dataset, 'calibrate', i, items);
-const training = await TrainingModel.open(
-  { ...opened, sets, output: opened.scoreOutput.name, example: (await read(0)).feeds },
+let [at, cpu] = [performance.now(), process.cpuUsage()];
+const tuned = await tuneSets(
+  {
+    source: { ...opened, sets, output: opened.scoreOutput.name },
+    chunks: {
+      count: dataset.batches('calibrate', items),
+      read: (i) => readBatch(dataset, 'calibrate', i, items),
+    },
+    ownBiases: true,
+    options: { steps, rate, patience: 100 },
+    control: {
+      select: (now) => score(now, 'select'),
+      onStep: ({ step, loss, norm, selection }) => {
+        const used = process.cpuUsage(cpu);
+        const seconds = ((performance.now() - at) / 1000).toFixed(2);
+        const processor = ((used.user + used.system) / 1e6).toFixed(2);
+        if (step <= 3 || selection !== undefined) {
+          console.log(
+            `  step ${step}: loss ${loss.toFixed(4)}, norm ${norm.toFixed(3)}, ${seconds} s (processor ${processor} s), memory ${process.memoryUsage().rss >> 20} MB${selection === undefined ? '' : `, select ${selection.toFixed(4)}`}`,
+          );
+        }
+        [at, cpu] = [performance.now(), process.cpuUsage()];
+      },
+    },
+  },
   sessions,
   jax,
 );
-const fitting: number[] = [];
-for (let i = 0; i < dataset.batches('calibrate', items); i++) {
-  if (training.fits((await read(i)).feeds)) fitting.push(i);
-}
-const batches = new DistilledBatches(training, { count: fitting.length, read: (i) => read(fitting[i]) });
-const start: Parameters = new Map(training.start.map((p) => [p.name, p.start]));
-let [at, cpu] = [performance.now(), process.cpuUsage()];
-const result = await tune(
-  training.differentiable,
-  batches,
-  start,
-  { steps, rate, patience: 100 },
-  {
-    select: (parameters) => score(withParameters(sets, parameters), 'select'),
-    onStep: ({ step, loss, norm, selection }) => {
-      const used = process.cpuUsage(cpu);
-      const seconds = ((performance.now() - at) / 1000).toFixed(2);
-      const processor = ((used.user + used.system) / 1e6).toFixed(2);
-      if (step <= 3 || selection !== undefined) {
-        console.log(
-          `  step ${step}: loss ${loss.toFixed(4)}, norm ${norm.toFixed(3)}, ${seconds} s (processor ${processor} s), memory ${process.memoryUsage().rss >> 20} MB${selection === undefined ? '' : `, select ${selection.toFixed(4)}`}`,
-        );
-      }
-      [at, cpu] = [performance.now(), process.cpuUsage()];
-    },
-  },
-);
-const report = await score(withParameters(sets, result.parameters), 'report');
+const { before, after, bestStep } = tuned.result;
 console.log(
-  `  ${fitting.length} batches of ${items}; best at step ${result.bestStep}: select ${result.before.toFixed(4)} → ${result.after.toFixed(4)}, report ${report.toFixed(4)}`,
+  `  best at step ${bestStep}: select ${before.toFixed(4)} → ${after.toFixed(4)}, report ${(await score(tuned.sets, 'report')).toFixed(4)}; ${tuned.leftOut} batches were of another shape`,
 );
-await training.release();
 await live.release();
