@@ -1,10 +1,11 @@
 /**
- * `npm run bench:page`: how the built page feels, printed and never asserted. The engine runs on one thread, so that
+ * `npm run bench:page`: how the built page feels, printed beside its targets and never asserted. The engine runs on one thread, so that
  * machines can be compared and so that the main thread competes with it for as little as possible.
  * Times are seen from outside and hold some milliseconds of Playwright's own.
  */
 import { join } from 'node:path';
 import { launchStudio, type Studio } from './studio.ts';
+import { heatmapHandlers } from './support/bench-heatmap.ts';
 import {
   companionFiles,
   reference,
@@ -99,6 +100,26 @@ async function bench(name: SampleName, studio: Studio): Promise<void> {
   const toDownload = await seconds(() => studio.download(join(scratchFolder(), 'merged.onnx')));
   row('from the click to the downloaded file', inSeconds(toDownload));
   row('from drop to download, in all', inSeconds(toSummary + toHeatmap + toMerge + toDownload));
+}
+
+/** From the start of the navigation, on a page that nothing of is in the browser's cache. */
+async function firstPaint({ page }: Studio): Promise<number> {
+  return page.evaluate(async () => {
+    const painted = () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime;
+    while (painted() === undefined) await new Promise((next) => setTimeout(next, 20));
+    return painted();
+  });
+}
+
+const page = await launchStudio({ threads: 1, gpu: 'off' });
+try {
+  console.log('\nThe page, and a heatmap of 96 layers');
+  row('first contentful paint', inSeconds((await firstPaint(page)) / 1000), 'target < 1.5 s');
+  const { hover, brush } = await heatmapHandlers(page);
+  row('hovering, 95th percentile', `${hover.toFixed(1)} ms`, 'target < 8 ms');
+  row('brushing, 95th percentile', `${brush.toFixed(1)} ms`, 'target < 8 ms');
+} finally {
+  await page.close();
 }
 
 for (const name of sampleNames) {

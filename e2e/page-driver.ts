@@ -12,13 +12,21 @@ import type { Download, Locator, Page } from 'playwright';
 interface Watch {
   jobs: number;
   alerts: number;
+  /** Layout shifts that no press or key led to. */
+  shifts: { value: number; at: number; what: string }[];
+}
+
+interface LayoutShift extends PerformanceEntry {
+  readonly value: number;
+  readonly hadRecentInput: boolean;
+  readonly sources: readonly { readonly node: Node | null }[];
 }
 
 type WatchedWindow = Window & { layerfoldWatch: Watch };
 
 /** Runs in the page before its own scripts. Names no function of its own: tsx would mark it with a helper of its own. */
 export function installWatch(): void {
-  const watch: Watch = { jobs: 0, alerts: 0 };
+  const watch: Watch = { jobs: 0, alerts: 0, shifts: [] };
   (window as unknown as WatchedWindow).layerfoldWatch = watch;
   const busy = 'main[aria-busy=true]';
   const alert = '[role=alert]';
@@ -42,6 +50,12 @@ export function installWatch(): void {
     attributeFilter: ['aria-busy'],
     attributeOldValue: true,
   });
+  new PerformanceObserver((list) => {
+    for (const { value, startTime, hadRecentInput, sources } of list.getEntries() as LayoutShift[]) {
+      const moved = sources.map(({ node }) => (node instanceof Element ? node.className : node?.textContent));
+      if (!hadRecentInput) watch.shifts.push({ value, at: startTime, what: moved.join(', ') });
+    }
+  }).observe({ type: 'layout-shift', buffered: true });
 }
 
 export class PageDriver {
@@ -61,6 +75,24 @@ export class PageDriver {
       }),
     );
     return sentences.map(flat).filter(Boolean);
+  }
+
+  /**
+   * Cumulative layout shift: the largest sum over a burst (shifts less than a second apart, five seconds at most),
+   * with what moved in it.
+   * @param after milliseconds on the page's clock
+   */
+  async layoutShift(after: number): Promise<{ value: number; moved: string[] }> {
+    const { shifts } = await this.watch();
+    let worst: typeof shifts = [];
+    let burst: typeof shifts = [];
+    const sum = (list: typeof shifts) => list.reduce((total, { value }) => total + value, 0);
+    for (const shift of shifts.filter(({ at }) => at > after)) {
+      const goesOn = burst.length > 0 && shift.at - burst[burst.length - 1].at < 1000;
+      burst = goesOn && shift.at - burst[0].at < 5000 ? [...burst, shift] : [shift];
+      if (sum(burst) > sum(worst)) worst = burst;
+    }
+    return { value: sum(worst), moved: worst.map(({ value, what }) => `${value.toFixed(3)}: ${what}`) };
   }
 
   protected button(name: string): Locator {

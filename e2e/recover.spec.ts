@@ -27,7 +27,7 @@ function expectGated(rows: readonly RungRow[]): void {
 
 test.describe
   .serial(`the recovery of ${name}`, () => {
-    test.setTimeout(180_000);
+    test.setTimeout(300_000);
     const truth = reference(name);
     const [first, last] = truth.window;
     const original = statSync(dynamoModel(name)).size;

@@ -18,7 +18,15 @@ export interface PageServer {
 
 export const projectRoot = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-const sources = ['src', 'shaders', 'public', 'index.html', 'vite.config.ts', 'package-lock.json'];
+const sources = [
+  'src',
+  'shaders',
+  'public',
+  'index.html',
+  'vite.config.ts',
+  'e2e/offline-plugin.ts',
+  'package-lock.json',
+];
 
 function newest(path: string): number {
   if (!existsSync(path)) return 0;

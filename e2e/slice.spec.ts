@@ -38,6 +38,8 @@ function copiesOf(
   ).length;
 }
 
+test.describe.configure({ mode: 'parallel' });
+
 for (const { name, exporter, modelPath, parameters, open } of cases) {
   test.describe
     .serial(`${name}, ${exporter}`, () => {
@@ -47,6 +49,8 @@ for (const { name, exporter, modelPath, parameters, open } of cases) {
       const ffnParameters = 2 * truth.d_model * truth.d_ff + truth.d_model + truth.d_ff;
       const merged = join(folder, `${name}-${exporter}-merged.onnx`);
       let studio: Studio;
+      /** On the page's clock: another page lies there from then on. */
+      let opened: number;
       let pageScore: { original: number; merged: number };
 
       test.beforeAll(async () => {
@@ -69,6 +73,7 @@ for (const { name, exporter, modelPath, parameters, open } of cases) {
           },
         ]);
         expect(summary.refusals).toEqual([]);
+        opened = await studio.page.evaluate(() => performance.now());
       });
 
       test('saves the file byte for byte where nothing is merged', async () => {
@@ -151,6 +156,11 @@ for (const { name, exporter, modelPath, parameters, open } of cases) {
         expect(readFileSync(copy).equals(readFileSync(modelPath))).toBe(true);
         expect(await studio.errors()).toEqual([]);
         expect(studio.consoleErrors).toEqual([]);
+      });
+
+      test('nothing jumped while results arrived', async () => {
+        const { value, moved } = await studio.layoutShift(opened);
+        expect(value, moved.join('\n')).toBeLessThan(0.05);
       });
     });
 }

@@ -1,16 +1,22 @@
 /** What the page object is asked for and gives back: its options and rows. */
 import type { BrowserContextOptions } from 'playwright';
+import type { PageServer } from './server.ts';
 
 export interface StudioOptions {
   /** `force` uses the WebGPU kernels even on a software adapter (inference stays on wasm there). */
   readonly gpu?: 'auto' | 'force' | 'off';
   readonly headless?: boolean;
-  /** One thread makes timings comparable between machines. */
-  readonly threads?: number;
+  /**
+   * One thread makes timings comparable between machines, and is the default of tests, which run two at a time;
+   * elsewhere it is as many as the machine has.
+   */
+  readonly threads?: number | 'all';
   /** Viewport, colour scheme and the like. */
   readonly context?: BrowserContextOptions;
   /** Sub-path to serve under. */
   readonly base?: string;
+  /** Another host than `vite preview`; closed with the studio. */
+  readonly server?: PageServer;
 }
 
 export interface Summary {

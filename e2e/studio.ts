@@ -385,7 +385,7 @@ function linesOf(file: string): string[] {
 /** Builds where needed, serves the built page, and opens it in Chromium. */
 export async function launchStudio(options: StudioOptions = {}): Promise<Studio> {
   const executable = ensureBrowser();
-  const server = await servePage(options.base);
+  const server = options.server ?? (await servePage(options.base));
   const browser = await chromium.launch({
     executablePath: executable.path,
     headless: options.headless ?? true,
@@ -398,7 +398,8 @@ export async function launchStudio(options: StudioOptions = {}): Promise<Studio>
     const studio = new Studio(page, browser, server);
     await page.addInitScript(installWatch);
     const query = new URLSearchParams({ gpu: options.gpu ?? 'auto', save: 'download' });
-    if (options.threads !== undefined) query.set('threads', String(options.threads));
+    const { threads = process.env.TEST_WORKER_INDEX === undefined ? 'all' : 1 } = options;
+    if (threads !== 'all') query.set('threads', String(threads));
     await page.goto(`${server.url}?${query}`);
     await page.getByLabel('Model files', { exact: true }).waitFor({ state: 'attached' });
     return studio;

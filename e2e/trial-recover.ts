@@ -168,7 +168,7 @@ if (wanted('R2')) {
 }
 const down = await apply('R3', merged, (i) => rungs.R3.recover(i));
 if (wanted('R3')) {
-  for (const lambda of [0.001, 0.01]) {
+  for (const lambda of [0.001, 0.003, 0.01, 0.03]) {
     await apply(`R3, λ ${lambda}, nothing held out`, merged, (i) =>
       rungs.R3.recover(i, { lambdas: [lambda], holdOut: 0 }),
     );

@@ -5,7 +5,10 @@
 import { expect, test } from '@playwright/test';
 import { launchStudio } from './studio.ts';
 import { matrixDifference, relativeDifference } from './support/compare.ts';
+import { writeDeepModel } from './support/deep-model.ts';
 import { reference, referenceMatrix, sampleNames } from './support/fixtures.ts';
+
+test.describe.configure({ mode: 'parallel' });
 
 for (const name of sampleNames) {
   test(`${name} on forced WebGPU`, async () => {
@@ -39,3 +42,34 @@ for (const name of sampleNames) {
     }
   });
 }
+
+test('a GPU that stops in the middle of a job is told with a remedy, and the next model gets a new one', async () => {
+  const files = await writeDeepModel(3);
+  const studio = await launchStudio({ gpu: 'force' });
+  const { page } = studio;
+  try {
+    await studio.openModel(files);
+    await studio.measure();
+    const before = await studio.similarity('cka');
+    await studio.pickWindow(0, 1);
+    for (const worker of page.workers())
+      await worker.evaluate(() => {
+        if (!('GPUDevice' in self)) return;
+        const { prototype } = GPUDevice;
+        const create = prototype.createBuffer;
+        prototype.createBuffer = function (...given) {
+          prototype.createBuffer = create;
+          this.destroy();
+          return create.apply(this, given);
+        };
+      });
+    await expect(studio.merge()).rejects.toThrow(/^The GPU stopped.* Open the model again to go on\./);
+    expect(await studio.similarity('cka'), 'what was measured is kept').toEqual(before);
+    await studio.openModel(files);
+    await studio.measure();
+    expect((await studio.summary()).backend).toBe('webgpu');
+    expect(matrixDifference(await studio.similarity('cka'), before).worst).toBeLessThan(1e-6);
+  } finally {
+    await studio.close();
+  }
+});

@@ -36,6 +36,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   recover: ['graph', 'similarity', 'align', 'merge', 'kernels', 'runtime', 'differentiate', 'tensor'],
   evaluate: ['data', 'runtime', 'tensor'],
   checkpoint: ['tensor'],
+  recipe: ['align', 'tensor'],
+  report: ['charts'],
   pipeline: [
     'tensor',
     'onnx',
@@ -52,9 +54,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'recover',
     'evaluate',
     'checkpoint',
+    'recipe',
   ],
   worker: [
     'pipeline',
+    'recipe',
     'align',
     'kernels',
     'kernels/cpu',
@@ -63,17 +67,18 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'runtime/ort',
     'runtime/jax',
   ],
-  store: ['worker', 'pipeline'],
+  offline: [],
+  store: ['worker', 'pipeline', 'offline', 'recipe', 'report'],
   charts: [],
   ui: ['store', 'charts'],
   main: ['store', 'charts', 'ui'],
 };
 
 /** Only types may be taken from these: the page holds small facts, and charts draw plain data. */
-const typesOnly: Readonly<Record<string, readonly string[]>> = { store: ['pipeline'] };
+const typesOnly: Readonly<Record<string, readonly string[]>> = { store: ['pipeline', 'offline'] };
 
 /** The layers that run in a worker or in Node: no DOM there. */
-const pageLayers = ['store', 'charts', 'ui', 'main'];
+const pageLayers = ['store', 'charts', 'report', 'ui', 'main'];
 
 const splitFolders = ['kernels/cpu', 'kernels/webgpu', 'runtime/ort', 'runtime/jax'];
 

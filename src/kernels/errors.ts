@@ -15,9 +15,8 @@ export class GpuLostError extends GpuError {
 
   constructor(reason: string, message: string) {
     super(
-      reason === 'destroyed'
-        ? 'The GPU device was closed while work was still under way.'
-        : `The GPU device was lost${message ? `: ${message}` : '.'}`,
+      `The GPU stopped${reason !== 'destroyed' && message ? ` (${message.replace(/\.$/, '')})` : ''}, and what was on it is gone; ` +
+        'the results shown are not. Open the model again to go on. Should it happen again, add ?gpu=off to the address to run on the CPU.',
     );
     this.reason = reason;
   }

@@ -20,7 +20,7 @@ import {
   termsOf,
 } from './score-terms.ts';
 import { correlateTerms, planTerms, UnitWeights } from './term-matrices.ts';
-import type { ScoreTerm, SimilarityMatrix } from './types.ts';
+import type { AlignmentResult, ScoreTerm, SimilarityMatrix } from './types.ts';
 
 /** Solves one assignment; the composition root decides where (worker threads in the page). */
 export type AssignmentSolver = (
@@ -133,6 +133,31 @@ export class PairStore {
     }
     return { kind: 'aligned', groupId: group.id, size, values, samples };
   }
+}
+
+/** One pair as the page shows it. @throws RangeError for layers that do not make a pair */
+export async function alignmentOf(
+  context: StageContext,
+  group: FfnGroup,
+  reference: number,
+  layer: number,
+): Promise<AlignmentResult> {
+  checkPair(group, reference, layer);
+  await alignPairs(context, group, [[reference, layer]], 'default', true);
+  const { pairs } = context;
+  const { permutation, objective, diagonalMean } = pairs.get(group.id, reference, layer)!;
+  return {
+    groupId: group.id,
+    reference,
+    layer,
+    size: group.dFf,
+    correlation: pairs.correlation(group.id, reference, layer)!,
+    permutation: permutation.indices,
+    objective,
+    alignedMean: objective / group.dFf,
+    diagonalMean,
+    matrix: pairs.matrix(group),
+  };
 }
 
 /** One pair that is to be aligned: the scores that are missing. */

@@ -9,10 +9,10 @@ import { type BackendRecovery, recoveryOn } from '../recover/on-backend.ts';
 import { storableRoles } from '../recover/storable.ts';
 import { Job } from './progress.ts';
 import type { RecoverTools } from './recover.ts';
+import { BEST, type Climb, climbsOf, LABELS, REFRESHED, SWEEPS } from './recover-climbs.ts';
 import type { CalibrationTaps } from './recover-data.ts';
 import { alignAnew, type RungRun, runRung } from './recover-rungs.ts';
 import { openSet, type RecoveredSet, recoveredVariant } from './recover-set.ts';
-import { RUNG_IDS } from './recover-types.ts';
 import { variantKey } from './sweep.ts';
 import type {
   LayerSet,
@@ -26,12 +26,6 @@ import type {
 } from './types.ts';
 import { releaseVariant, savingOf, type Variant } from './variant.ts';
 
-/** Rungs of “best”: all but deltas, which cost more bytes than they bring back. */
-const BEST: readonly RungId[] = ['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R6', 'refresh'];
-/** Rungs that a refresh does again, where they were asked for. */
-const REFRESHED: readonly RecoveryStep['rung'][] = ['R3', 'R4', 'R6'];
-/** Sweeps of a refresh, at most; it ends earlier where one brings nothing. */
-const SWEEPS = 3;
 /** Steps of distillation that are timed, and the most that “best” takes for a set. */
 const TIMED_STEPS = 6;
 const MOST_STEPS = 4000;
@@ -43,7 +37,7 @@ interface Scores {
 }
 
 export class Ladder {
-  readonly rungs: readonly RungId[];
+  readonly rungs: readonly Climb[];
   private readonly tools: RecoverTools;
   private readonly request: RecoverRequest;
   private readonly recovery: BackendRecovery;
@@ -73,7 +67,7 @@ export class Ladder {
     this.tools = tools;
     this.request = request;
     this.recovery = recovery;
-    this.rungs = RUNG_IDS.filter((id) => (rungs === 'best' ? BEST : rungs).includes(id));
+    this.rungs = climbsOf(rungs === 'best' ? BEST : rungs);
     this.taps = open.taps;
     this.merged = variant;
     this.variant = variant;
@@ -135,7 +129,7 @@ export class Ladder {
   }
 
   /** One rung on all sets, and its outcome. */
-  async climb(rung: RungId): Promise<void> {
+  async climb({ rung, options = {} }: Climb): Promise<void> {
     const begun = performance.now();
     const [before, bytes] = [this.select, this.bytes()];
     const outcomes: SetOutcome[] = [];
@@ -144,7 +138,7 @@ export class Ladder {
       else {
         for (const k of this.inOrder()) {
           if (this.isOver()) break;
-          outcomes.push(await this.attempt(rung, k, false, rung));
+          outcomes.push(await this.attempt(rung, k, false, rung, options));
         }
       }
     } finally {
@@ -173,7 +167,7 @@ export class Ladder {
   /** The fitted rungs once more on the inputs of the merged model, from shallow to deep, until it brings nothing. */
   private async refresh(outcomes: SetOutcome[]): Promise<void> {
     const { rungs } = this;
-    const chosen = REFRESHED.filter((id) => rungs.includes(id));
+    const chosen = REFRESHED.filter((id) => rungs.some(({ rung }) => rung === id));
     const again = chosen.length > 0 ? chosen : REFRESHED.slice(0, 1);
     for (let sweep = 0; sweep < SWEEPS && !this.isOver(); sweep++) {
       let isKept = false;
@@ -195,6 +189,7 @@ export class Ladder {
     k: number,
     refreshed: boolean,
     shownAs: RungId,
+    options: RecoveryStep['options'] = {},
   ): Promise<SetOutcome> {
     const { context } = this.tools;
     const { group, layers } = this.merged.tied[k];
@@ -203,7 +198,7 @@ export class Ladder {
     await context.job.check();
     let run: RungRun;
     try {
-      run = await this.run(rung, k, refreshed, shownAs);
+      run = await this.run(rung, k, refreshed, shownAs, options);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return { set, kept: false, notes: [error.message] };
@@ -237,6 +232,7 @@ export class Ladder {
     k: number,
     refreshed: boolean,
     shownAs: RungId,
+    given: RecoveryStep['options'],
   ): Promise<RungRun> {
     const { context } = this.tools;
     const { signal } = context.job;
@@ -255,8 +251,10 @@ export class Ladder {
     };
     const { rank, seed } = this.request;
     const { methods } = this.recovery;
-    if (rung === 'R5') return runRung(rung, this.recovery, set, state, data, { rank, seed }, control);
-    if (rung !== 'R6') return runRung(rung, this.recovery, set, state, data, {}, control);
+    if (rung !== 'R6') {
+      const options = rung === 'R5' ? { ...given, rank, seed } : given;
+      return runRung(rung, this.recovery, set, state, data, options, control);
+    }
     const own = storableRoles(set, methods.R6.defaults.own);
     const options = { own, seed };
     const steps = await this.stepsFor(k, async (few) => {
@@ -364,16 +362,3 @@ export class Ladder {
     return Math.max(done, 1 - Math.max(0, this.deadline - performance.now()) / (60_000 * minutes));
   }
 }
-
-/** For people, while it runs. */
-const LABELS: Readonly<Record<RungId, string>> = {
-  R0c: 'Aligning to the running mean',
-  R0b: 'Fitting output biases',
-  R1: 'Refitting the up-projection',
-  R2: 'Matching pre-activations',
-  R3: 'Refitting the down-projection',
-  R4: 'Fitting gains of hidden units',
-  R5: 'Fitting low-rank deltas',
-  R6: 'Distilling',
-  refresh: 'Refreshing',
-};

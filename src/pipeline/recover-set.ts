@@ -185,7 +185,7 @@ export async function recoveredVariant(
   return {
     plan: { ...merged.plan, recovery: steps },
     tied,
-    permutations: sets.map((s, k) => s?.state.permutations ?? merged.permutations[k]),
+    permutations: merged.permutations,
     files,
     changes: { weights },
     builtOn: merged.builtOn,

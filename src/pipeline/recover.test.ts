@@ -1,10 +1,12 @@
 /**
- * Recovery through the studio on the trained sample: what each rung gives, and the promises that hold whatever is asked
- * for: the select split never gets worse, the report split is never read to decide, plans bring variants back.
+ * Recovery through the studio on the trained sample, with a small part of its data to be quick: the promises that hold
+ * whatever is asked for. The select split never gets worse, the report split is never read to decide, a plan brings its
+ * variant back, cancelling keeps what was gained. The figures on all data are in reference.test.ts and in the bench.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createStudio, namedFile, openSample, readReference } from '../testing/studio-in-node.ts';
+import type { NamedBlob } from '../data/files.ts';
+import { createStudio, namedFile } from '../testing/studio-in-node.ts';
 import { DEFAULT_RECOVERY } from './recover-types.ts';
 import type { Studio } from './studio.ts';
 import type { MergePlan, RecoverRequest, RecoverResult, RungId } from './types.ts';
@@ -26,6 +28,32 @@ const ask = (rungs: readonly RungId[], more: Partial<RecoverRequest> = {}): Reco
   ...more,
 });
 
+const SAMPLE = 'public/samples/shakespeare-gpt2';
+
+/** The sample with the beginnings of its texts. */
+async function openShort(report?: string): Promise<Studio> {
+  const names = ['model.onnx', 'config.json', 'tokenizer.json'];
+  const files = await Promise.all(names.map((f) => namedFile(`${SAMPLE}/${f}`)));
+  for (const [split, characters] of [
+    ['calibrate', 1024],
+    ['select', 512],
+    ['report', 512],
+  ] as const) {
+    const whole = await (await namedFile(`${SAMPLE}/${split}.txt`)).text();
+    const text = split === 'report' && report !== undefined ? report : whole.slice(0, characters);
+    files.push(Object.assign(new Blob([text]), { name: `${split}.txt` }) as NamedBlob);
+  }
+  const studio = await createStudio();
+  const { model } = await studio.open(files);
+  groupId = model.groups[0].id;
+  return studio;
+}
+
+/** Comparing megabytes element by element takes the matcher minutes. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
 async function bytesOf(studio: Studio): Promise<Uint8Array> {
   const { blob } = await studio.download();
   return new Uint8Array(await blob.arrayBuffer());
@@ -34,14 +62,11 @@ async function bytesOf(studio: Studio): Promise<Uint8Array> {
 describe('shakespeare-gpt2', () => {
   let studio: Studio;
   beforeAll(async () => {
-    const all = await openSample('shakespeare-gpt2');
-    ({ studio } = all);
-    groupId = all.opened.model.groups[0].id;
+    studio = await openShort();
   }, 60_000);
   afterAll(() => studio.dispose());
 
-  test('window 4–7: R3 reaches the reference; a plan brings it back; undoing gives the merge back', async () => {
-    const reference = await readReference('shakespeare-gpt2');
+  test('a plan brings its recovery back, and without it the merge', async () => {
     const merged = await studio.merge(planOf([window4.layers]));
     const before = await bytesOf(studio);
     const seen: string[] = [];
@@ -51,8 +76,6 @@ describe('shakespeare-gpt2', () => {
       },
     });
     expect(seen).toEqual(['R3']);
-    expect(result.start.report).toBeCloseTo(reference.merged.permute.report, 3);
-    expect(result.end.report).toBeLessThan(5.24);
     expect(result.end.select).toBeLessThan(result.start.select);
     const [outcome] = result.outcomes;
     expect(outcome).toMatchObject({ rung: 'R3', kept: true, before: result.start.select });
@@ -61,30 +84,44 @@ describe('shakespeare-gpt2', () => {
     expect(outcome.addedBytes).toBeGreaterThanOrEqual(3 * 128 * 4);
     expect(outcome.addedBytes).toBeLessThan(3 * 128 * 4 + 600);
     expect(result.saving.bytesAfter).toBe(merged.saving.bytesAfter + outcome.addedBytes);
-    const shown = await studio.evaluate('report');
-    expect(shown.merged).toBeCloseTo(result.end.report, 6);
+    expect((await studio.evaluate('report')).merged).toBe(result.end.report);
     const recovered = await bytesOf(studio);
     expect(recovered.byteLength).toBe(result.saving.bytesAfter);
 
     await studio.merge(planOf([window4.layers]));
-    expect(await bytesOf(studio)).toEqual(before);
+    expect(isSame(await bytesOf(studio), before)).toBe(true);
     expect(studio.recovery()).toBeNull();
     await studio.merge(result.plan);
-    expect(await bytesOf(studio)).toEqual(recovered);
+    expect(isSame(await bytesOf(studio), recovered)).toBe(true);
 
     // Without the shelf, from the plan alone.
-    const other = await openSample('shakespeare-gpt2');
-    await other.studio.merge(result.plan);
-    const again = await other.studio.evaluate('report');
-    expect(again.merged).toBeCloseTo(result.end.report, 4);
-    await other.studio.dispose();
+    const other = await openShort();
+    await other.merge(result.plan);
+    expect(isSame(await bytesOf(other), recovered)).toBe(true);
+    await other.dispose();
+  }, 120_000);
+
+  test('a refreshed and distilled variant comes back from its plan too', async () => {
+    await studio.merge(
+      planOf([
+        [1, 2],
+        [8, 9],
+      ]),
+    );
+    const result = await studio.recover(ask(['R3', 'R6', 'refresh'], { steps: 12 }));
+    expect(result.plan.recovery!.some((s) => s.refreshed)).toBe(true);
+    const other = await openShort();
+    await other.merge(result.plan);
+    const again = await other.evaluate('report');
+    expect(again.merged / result.end.report).toBeCloseTo(1, 4);
+    await other.dispose();
   }, 120_000);
 
   test('rungs add up, and a second run goes on where the first ended', async () => {
     await studio.merge(planOf([window4.layers]));
     const first = await studio.recover(ask(['R2', 'R3']));
-    expect(first.end.report).toBeLessThan(5.13);
-    const second = await studio.recover(ask(['R4', 'R6'], { steps: 20 }));
+    expect(first.end.select).toBeLessThan(first.start.select);
+    const second = await studio.recover(ask(['R4', 'R6'], { steps: 8 }));
     expect(second.start).toEqual(first.end);
     expect(second.end.select).toBeLessThanOrEqual(second.start.select);
     expect(second.plan.recovery!.slice(0, first.plan.recovery!.length)).toEqual(first.plan.recovery);
@@ -110,7 +147,7 @@ describe('shakespeare-gpt2', () => {
     expect(result.outcomes).toHaveLength(1);
     expect(result.end.select).toBeLessThanOrEqual(before.end.select);
     const { merged } = await studio.evaluate('report');
-    expect(merged).toBeCloseTo(result.end.report, 6);
+    expect(merged).toBe(result.end.report);
   }, 120_000);
 
   test('what cannot be recovered is said in a sentence, and nothing changes', async () => {
@@ -150,32 +187,21 @@ describe('shakespeare-gpt2', () => {
 });
 
 test('the report split decides nothing: with another text in its place, the same variant comes out', async () => {
-  const sample = 'public/samples/shakespeare-gpt2';
-  const names = ['model.onnx', 'config.json', 'tokenizer.json', 'calibrate.txt', 'select.txt'];
-  const files = await Promise.all(names.map((f) => namedFile(`${sample}/${f}`)));
   const made: { plan: MergePlan; bytes: Uint8Array; report: number }[] = [];
-  for (const text of [
-    await (await namedFile(`${sample}/report.txt`)).text(),
-    'to be or not to be '.repeat(300),
-  ]) {
-    const studio = await createStudio();
-    const report = Object.assign(new Blob([text]), { name: 'report.txt' });
-    const { model } = await studio.open([...files, report]);
-    groupId = model.groups[0].id;
+  for (const text of [undefined, 'to be or not to be '.repeat(30)]) {
+    const studio = await openShort(text);
     await studio.merge(planOf([[2, 3]]));
-    const { plan, end } = await studio.recover(ask(['R0b', 'R1', 'R2', 'R3', 'R4']));
+    const { plan, end } = await studio.recover(ask(['R0b', 'R2', 'R3', 'R6'], { steps: 5 }));
     made.push({ plan, bytes: await bytesOf(studio), report: end.report });
     await studio.dispose();
   }
   expect(made[0].report).not.toBeCloseTo(made[1].report, 1);
   expect(made[0].plan).toEqual(made[1].plan);
-  expect(made[0].bytes).toEqual(made[1].bytes);
+  expect(isSame(made[0].bytes, made[1].bytes)).toBe(true);
 }, 120_000);
 
 test('no rung makes the selection metric worse, whatever is asked for', async () => {
-  const { studio, opened } = await openSample('digits-vit');
-  groupId = opened.model.groups[0].id;
-  studio.setMetric({ metric: 'kl' });
+  const studio = await openShort();
   const requests = fc.record({
     rungs: fc.shuffledSubarray<RungId>(['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'refresh'], {
       minLength: 1,
@@ -203,7 +229,7 @@ test('no rung makes the selection metric worse, whatever is asked for', async ()
       expect(after.merged).toBe(end.select);
       expect(after.merged).toBe(last);
     }),
-    { numRuns: 6 },
+    { numRuns: 4 },
   );
   await studio.dispose();
 }, 180_000);

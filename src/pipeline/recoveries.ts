@@ -44,7 +44,11 @@ export class Recoveries {
    * @throws as `buildVariant`, and as the rungs do
    */
   async carryOut(context: StageContext, plan: MergePlan, evaluate?: Evaluate): Promise<Replayed> {
-    const merged = await buildVariant(context, plan, evaluate);
+    return this.finish(context, await buildVariant(context, plan, evaluate), plan);
+  }
+
+  /** The recovery of a plan on its merge, which is given up where it fails or is replaced. */
+  async finish(context: StageContext, merged: Variant, plan: MergePlan): Promise<Replayed> {
     let made: Replayed = { variant: merged, sets: [] };
     try {
       made = await this.restore(context, merged, plan);

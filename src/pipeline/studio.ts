@@ -7,29 +7,40 @@
  */
 import { type Dataset, readBatch } from '../data/dataset.ts';
 import { DataError } from '../data/errors.ts';
-import { type NamedBlob, type SplitName, sortFiles } from '../data/files.ts';
-import { pairedStandardError } from '../evaluate/metric.ts';
+import type { NamedBlob, SplitName } from '../data/files.ts';
 import type { Backend } from '../kernels/backend.ts';
+import type { Recipe } from '../recipe/schema.ts';
 import type { SessionFactory } from '../runtime/session.ts';
-import { foreignCheckpoint } from './checkpoint.ts';
 import type { StageContext } from './context.ts';
 import { addFiles, type DataFiles, type DataStage, NO_FILES, prepareData } from './data-stage.ts';
 import { composeDownload } from './downloads.ts';
+import { evaluateOn } from './evaluate-on.ts';
 import { makeExamples } from './examples.ts';
 import type { LiveModel } from './live-model.ts';
 import { measureSimilarity } from './measure.ts';
-import { dropNotes, modelDrop } from './model-drop.ts';
 import { ModelFolder } from './model-folder.ts';
-import { groupOf, type OpenedModel, openModels } from './opened.ts';
-import { type AssignmentSolver, alignPairs, checkPair, PairStore } from './pairs.ts';
+import { groupOf, type OpenedModel } from './opened.ts';
+import { type AssignmentSolver, alignmentOf, PairStore } from './pairs.ts';
 import { planGroups } from './plan.ts';
 import { Job, type JobOptions } from './progress.ts';
+import { readAddition, readDrop } from './read-drop.ts';
+import {
+  carryOutRecipe,
+  type Identity,
+  identityOf,
+  type RecipeTexts,
+  recipeTexts,
+  seedOf,
+  takeSeed,
+} from './recipe-desk.ts';
+import type { Replayed } from './recover.ts';
 import { Recoveries } from './recoveries.ts';
 import { ScoreDesk } from './score-desk.ts';
 import { termsOf } from './score-terms.ts';
 import type { Scorer } from './scoring.ts';
 import { openChecked } from './self-test.ts';
-import { sweepWindows, variantKey } from './sweep.ts';
+import { sweepWindows } from './sweep.ts';
+import type { SweepSeed } from './sweep-seed.ts';
 import type {
   AlignmentResult,
   DataState,
@@ -53,7 +64,14 @@ import type {
   SweepRequest,
   SweepResult,
 } from './types.ts';
-import { layersOf, releaseVariant, requantizedNote, savingOf, type Variant } from './variant.ts';
+import {
+  type Evaluate,
+  layersOf,
+  releaseVariant,
+  requantizedNote,
+  savingOf,
+  type Variant,
+} from './variant.ts';
 
 export interface StudioDeps {
   readonly engine: EngineSummary;
@@ -95,28 +113,13 @@ export class Studio {
   /** Opens what was dropped together; replaces the open model only once the new one could be read. */
   async open(dropped: readonly NamedBlob[], options: JobOptions = {}): Promise<OpenResult> {
     const job = new Job(options);
-    const { all, sorted, variants } = await modelDrop(dropped);
-    job.announce(`Reading ${variants.models.map((m) => m.name).join(', ')}`);
-    const opened = await openModels(variants.models, all);
-    await job.check();
-    const files = addFiles(NO_FILES, sorted);
-    let stage: Awaited<ReturnType<typeof prepareData>>;
-    const notes = dropNotes(opened, sorted, variants);
-    const foreign = await foreignCheckpoint(opened, sorted.checkpoints);
-    if (foreign !== undefined) notes.push(foreign);
-    try {
-      stage = await prepareData(opened, files);
-    } catch (error) {
-      // The model itself is fine: keep it, and say what is wrong with its data.
-      if (!(error instanceof DataError)) throw error;
-      stage = { data: null, needs: [{ what: 'data', sentence: error.message }], dataset: null };
-    }
+    const { opened, files, stage, notes, sorted } = await readDrop(dropped, job);
     await job.check();
     await this.forget();
     this.opened = opened;
     this.files = files;
     this.askedLength = undefined;
-    this.folder.take(foreign === undefined ? sorted : { ...sorted, checkpoints: [] }, 'instead');
+    this.folder.take(sorted, 'instead');
     this.useDataset(stage);
     return {
       model: {
@@ -131,17 +134,7 @@ export class Studio {
 
   async addData(dropped: readonly NamedBlob[]): Promise<DataState> {
     const opened = this.model();
-    const sorted = sortFiles(dropped);
-    const [model] = sorted.models;
-    if (model) throw new DataError(`“${model.name}” is a model, not calibration data. Drop it under “Open”.`);
-    const useful = dropped.length - sorted.unused.length - sorted.externals.size;
-    if (useful === 0) {
-      throw new DataError(
-        `“${dropped[0]?.name ?? 'nothing'}” cannot be used as data. Text with a tokenizer.json, pairs of texts, images, sound (.wav) or arrays (.npy), with their labels beside them, can.`,
-      );
-    }
-    const foreign = await foreignCheckpoint(opened, sorted.checkpoints);
-    if (foreign !== undefined) throw new DataError(foreign);
+    const sorted = await readAddition(opened, dropped);
     const state = await this.prepare(opened, addFiles(this.files, sorted), this.askedLength);
     this.folder.take(sorted, 'added');
     return { ...state, formats: this.folder.formats(opened.summary) };
@@ -169,23 +162,8 @@ export class Studio {
     layer: number,
     options: JobOptions = {},
   ): Promise<AlignmentResult> {
-    const job = new Job(options);
     const group = groupOf(this.model(), groupId);
-    checkPair(group, reference, layer);
-    await alignPairs(await this.context(job), group, [[reference, layer]], 'default', true);
-    const pair = this.pairs.get(groupId, reference, layer)!;
-    return {
-      groupId,
-      reference,
-      layer,
-      size: group.dFf,
-      correlation: this.pairs.correlation(groupId, reference, layer)!,
-      permutation: pair.permutation.indices,
-      objective: pair.objective,
-      alignedMean: pair.objective / group.dFf,
-      diagonalMean: pair.diagonalMean,
-      matrix: this.pairs.matrix(group),
-    };
+    return alignmentOf(await this.context(new Job(options)), group, reference, layer);
   }
 
   /** What the windows would save, exactly. */
@@ -202,21 +180,37 @@ export class Studio {
       return { plan, saving: savingOf(opened, { tied: [] }), notes: [], aligned: [], seconds: job.seconds };
     }
     const context = await this.context(job);
-    const evaluate = this.dataset && (await this.scorer(job)).evaluator(this.choice(), job);
-    const made = await this.recoveries.carryOut(context, plan, evaluate ?? undefined);
-    const { variant } = made;
-    this.setVariant(variant);
-    this.recoveries.begin(made.sets);
-    const groups = new Set(variant.plan.sets.map((s) => groupOf(opened, s.groupId)));
-    const { score } = variant.plan;
-    return {
-      plan: variant.plan,
-      ...(variant.droppedLayers && { droppedLayers: variant.droppedLayers }),
-      saving: savingOf(opened, variant),
-      notes: (variant.requantized ?? []).map(requantizedNote),
-      aligned: [...groups].map((g) => this.pairs.matrix(g, score === 'best' ? undefined : termsOf(score, g))),
-      seconds: job.seconds,
-    };
+    return this.merged(await this.recoveries.carryOut(context, plan, await this.evaluator(job)), job);
+  }
+
+  /** Merges, and recovers, by a recipe: a file's text, or what a link gave. */
+  async mergeRecipe(recipe: string | Recipe, options: JobOptions = {}): Promise<MergeResult> {
+    const job = new Job(options);
+    const context = await this.context(job);
+    const evaluate = await this.evaluator(job);
+    return this.merged(await carryOutRecipe(context, recipe, this.recoveries, evaluate), job);
+  }
+
+  /** The recipe of the current variant. @param evaluations of it, for people to read */
+  async recipe(evaluations: readonly EvaluationResult[], options: JobOptions = {}): Promise<RecipeTexts> {
+    if (!this.variant)
+      throw new DataError('Nothing is merged, so there is no recipe yet. Merge layers first.');
+    return recipeTexts(this.model(), this.variant, await this.identity(options), evaluations);
+  }
+
+  /** What is open, by contents: hashes of all files. */
+  identity(options: JobOptions = {}): Promise<Identity> {
+    return identityOf(this.model(), this.dataset, this.files, new Job(options));
+  }
+
+  /** Windows scored so far, to be kept over a reload; null where there are none. */
+  async sweepSeed(options: JobOptions = {}): Promise<SweepSeed | null> {
+    return seedOf(this.scores.sweeps, await this.identity(options), this.engine);
+  }
+
+  /** Takes windows over that were scored before. @returns how many */
+  async useSweepSeed(seed: SweepSeed, options: JobOptions = {}): Promise<number> {
+    return takeSeed(this.scores.sweeps, seed, await this.identity(options), this.engine);
   }
 
   /** Recovers the current variant, rung by rung; what is kept is the current variant at once. */
@@ -245,20 +239,7 @@ export class Studio {
     const scorer = await this.scorer(job);
     const choice = this.choice();
     const { variant } = this;
-    const original = await scorer.original(split, choice, job.part(variant ? 0.5 : 1));
-    const merged = variant
-      ? await scorer.variant(split, choice, variantKey(variant), variant.changes, job.part(0.5))
-      : original;
-    return {
-      ...choice,
-      split,
-      original: original.value,
-      merged: merged.value,
-      samples: merged.samples,
-      standardError: pairedStandardError(original, merged),
-      seconds: job.seconds,
-      engine: this.engine,
-    };
+    return evaluateOn(split, scorer, choice, variant, this.engine, job);
   }
 
   async sweep(request: SweepRequest, options: JobOptions = {}): Promise<SweepResult> {
@@ -365,6 +346,28 @@ export class Studio {
     if (!output) throw new DataError('This model has no floating-point output that could be scored.');
     const live = await this.liveModel(job);
     return this.scores.scorer(live, dataset, output);
+  }
+
+  /** Makes what was carried out the current variant. */
+  private merged({ variant, sets }: Replayed, job: Job): MergeResult {
+    this.setVariant(variant);
+    this.recoveries.begin(sets);
+    const opened = this.model();
+    const groups = new Set(variant.plan.sets.map((s) => groupOf(opened, s.groupId)));
+    const { score } = variant.plan;
+    return {
+      plan: variant.plan,
+      ...(variant.droppedLayers && { droppedLayers: variant.droppedLayers }),
+      saving: savingOf(opened, variant),
+      notes: (variant.requantized ?? []).map(requantizedNote),
+      aligned: [...groups].map((g) => this.pairs.matrix(g, score === 'best' ? undefined : termsOf(score, g))),
+      seconds: job.seconds,
+    };
+  }
+
+  /** For choices that are made by evaluation, where there is data. */
+  private async evaluator(job: Job): Promise<Evaluate | undefined> {
+    return this.dataset ? (await this.scorer(job)).evaluator(this.choice(), job) : undefined;
   }
 
   private choice(): MetricChoice {

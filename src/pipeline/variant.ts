@@ -41,7 +41,7 @@ export interface Variant {
   readonly plan: MergePlan;
   /** Empty where nothing is tied (drops). */
   readonly tied: readonly TiedFfn[];
-  /** For each tied set, that of each layer; null = the identity. */
+  /** For each tied set, that of each layer as merged, before recovery; null = the identity. */
   readonly permutations: readonly (readonly (Permutation | null)[])[];
   readonly files: EditedFiles;
   readonly changes: Changes;

@@ -1,9 +1,11 @@
 /**
  * The strength of a ridge, chosen on held-out calibration rows and then used for a fit on all rows.
  *
- * Not the least held-out error decides but the strongest ridge within 2 % of it: the inputs on which a fit is used move
- * once other FFNs are merged too, and a stronger ridge bears that better. The strength that was asked for is given
- * back, so that the same fit can be made again from a recipe.
+ * Not the least held-out error decides but the strongest ridge within 10 % of it: inside the merged model the inputs of
+ * a fit are not those that it was fitted on, and a stronger ridge bears that better. (R3 on `shakespeare-gpt2`, window
+ * 4–7: held-out error 1.201 at λ = 1e-4, 1.215 at 1e-3, 1.286 at 0.01, 1.355 at 0.03; select perplexity 5.201 at 1e-3,
+ * 5.186 at 0.01, 5.187 at 0.03.) The strength that was asked for is given back, so that the same fit can be made again
+ * from a recipe.
  */
 import type { LinearAlgebra } from './linear-algebra.ts';
 import { fitRidge, heldOutError, ridgeObjective } from './ridge.ts';
@@ -29,7 +31,7 @@ export interface ChosenFit {
 }
 
 /** Held-out errors up to this factor above the least are as good. */
-const SLACK = 1.02;
+export const SLACK = 1.1;
 
 /**
  * @throws RangeError where there is no λ or one is no number from 0 up, or the moments are not finite

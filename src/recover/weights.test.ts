@@ -6,10 +6,16 @@ import { describe, expect, test } from 'vitest';
 import { Permutation } from '../align/permutation.ts';
 import type { Ffn, WeightRole } from '../graph/ffn.ts';
 import type { FfnWeights, WeightMatrix } from '../merge/method.ts';
+import type { OwnLayer, OwnPlace } from '../merge/own.ts';
+import { compare } from '../testing/compare.ts';
 import { createCpuAlgebra } from '../testing/cpu-algebra.ts';
 import { createRandom } from '../testing/random.ts';
-import { outputOf, withVectors } from './tied-ffn.ts';
-import { layerOf, readLayer, valuesOf } from './weights.ts';
+import { plantedStack, withEverything } from '../testing/recover-models.ts';
+import { activate } from './activation.ts';
+import type { Dense } from './linear-algebra.ts';
+import { storageOf } from './storage.ts';
+import { outputOf, type VectorRole, withVectors } from './tied-ffn.ts';
+import { foldedLayer, layerOf, ownOf, readLayer, valuesOf } from './weights.ts';
 
 const algebra = createCpuAlgebra();
 const [d, n, rows] = [4, 6, 9];
@@ -127,4 +133,110 @@ describe('refuses', () => {
     weights.set('unit_0', weight('unit_0', [n], 0, new Float32Array(n)));
     await expect(readLayer(ffn, weights, null, algebra, await sample())).rejects.toThrow('(t.unit_0)');
   });
+});
+
+describe.each(['plain', ...LAYOUTS, 'without biases'] as const)('a tied set, %s', (layout) => {
+  const gated = layout !== 'plain';
+  const templates = (): FfnWeights => {
+    const all = gatedWeights(layout === 'plain' || layout === 'without biases' ? 'as torch keeps' : layout);
+    if (layout === 'plain') return new Map([...all].filter(([role]) => !role.endsWith('gate')));
+    return layout === 'without biases' ? new Map([...all].filter(([role]) => !role.startsWith('b_'))) : all;
+  };
+  const gateHalf = layout === 'packed, gate last' ? 1 : 0;
+  const random = createRandom(6);
+  const planted = plantedStack({ gated, dModel: d, dFf: n, layers: 2, activation: 'silu' });
+  const full = withEverything(planted.merged, random);
+  const bare = planted.merged;
+  const gains = withVectors(bare, () => ({ hiddenScale: random.normals(n) }));
+  const scales = withVectors(bare, () => ({ inScale: random.normals(n).map((v) => 2 + 0.1 * v) }));
+  const none = withVectors(bare, () => ({ bIn: undefined, bGate: undefined, bOut: undefined }));
+  const kinds = { full, bare, gains, scales, none };
+
+  test.each(Object.keys(kinds) as (keyof typeof kinds)[])(
+    'gives the same as plain weights of each layer, and as what its files hold: %s',
+    async (kind) => {
+      const tied = kinds[kind];
+      for (const layer of [0, 1]) {
+        const wanted = (await outputOf(tied, layer, algebra, x)).data;
+        const same = (given: Dense) => {
+          const report = compare(given.data, wanted, { absolute: 2e-4 });
+          expect(report.ok, report.message).toBe(true);
+        };
+        const folded = foldedLayer(tied, layer, templates(), gateHalf);
+        expect([...folded.weights.keys()].sort()).toEqual([...templates().keys()].sort());
+        same(await asFile(folded.weights, new Map(), folded.shifts));
+        const { tied: shared, own } = ownOf(tied, layer, templates(), gateHalf);
+        const weights = new Map([...shared, ...(own.weights ?? [])]);
+        expect(weights.size).toBe(shared.size + (own.weights?.size ?? 0));
+        expect([...weights.keys()].sort()).toEqual([...templates().keys()].sort());
+        same(await asFile(weights, own.changes ?? new Map(), new Map()));
+      }
+    },
+  );
+
+  test.each(Object.keys(kinds) as (keyof typeof kinds)[])('is counted as it is stored: %s', (kind) => {
+    const tied = kinds[kind];
+    const parts = tied.layers.map((_, i) => ownOf(tied, i, templates(), gateHalf));
+    for (const role of parts[0].tied.keys()) {
+      expect(parts[1].tied.get(role)).toEqual(parts[0].tied.get(role));
+    }
+    expect([...(parts[1].own.weights?.keys() ?? [])]).toEqual([...(parts[0].own.weights?.keys() ?? [])]);
+    // A shift that all layers hold as one array is one.
+    const arrays = new Set([...parts[0].tied.values()]);
+    for (const { own } of parts) {
+      for (const values of own.weights?.values() ?? []) arrays.add(values);
+      for (const { scale, shift, delta } of own.changes?.values() ?? []) {
+        for (const v of [scale, shift, delta?.a, delta?.b]) if (v) arrays.add(v);
+      }
+    }
+    const floats = [...arrays].reduce((sum, v) => sum + v.length, 0);
+    const roles = [...templates().keys()];
+    const packed = layout.startsWith('packed');
+    const existing = new Set<VectorRole>([
+      ...(roles.includes('b_in') ? (['bIn'] as const) : []),
+      ...(roles.includes(packed ? 'b_in' : 'b_gate') && gated ? (['bGate'] as const) : []),
+      ...(roles.includes('b_out') ? (['bOut'] as const) : []),
+    ]);
+    expect(storageOf(tied, existing, packed).elements).toBe(floats);
+  });
+
+  /** What a graph with these weights and changes gives, by its own rules. */
+  async function asFile(
+    weights: ReadonlyMap<WeightRole, Float32Array>,
+    changes: NonNullable<OwnLayer['changes']>,
+    shifts: ReadonlyMap<OwnPlace, Float32Array>,
+  ): Promise<Dense> {
+    const read = new Map(
+      [...templates()].map(([role, w]) => [role, { ...w, data: weights.get(role)! }] as const),
+    );
+    const { wIn, wGate, wOut, bIn, bGate, bOut } = layerOf(read, null, gateHalf);
+    const at = async (place: OwnPlace, value: Dense, from: Dense | null): Promise<Dense> => {
+      const { scale, delta, shift } = changes.get(place) ?? {};
+      let added: Dense | null = null;
+      if (delta && from) {
+        const a = { rows: from.cols, cols: delta.rank, data: delta.a };
+        const b = { rows: delta.rank, cols: value.cols, data: delta.b };
+        added = await algebra.matmul(await algebra.matmul(from, a), b);
+      }
+      const data = value.data.map((v, i) => {
+        const c = i % value.cols;
+        return (
+          v * (scale?.[c] ?? 1) + (added?.data[i] ?? 0) + (shift?.[c] ?? 0) + (shifts.get(place)?.[c] ?? 0)
+        );
+      });
+      return { ...value, data };
+    };
+    const project = async (m: Dense, w: Dense, b?: Float32Array): Promise<Dense> => {
+      const out = await algebra.matmul(m, w);
+      return { ...out, data: out.data.map((v, i) => v + (b?.[i % out.cols] ?? 0)) };
+    };
+    const z = await at('in', await project(x, wIn, bIn), x);
+    let hidden: Dense = { ...z, data: activate('silu', z.data) };
+    if (wGate) {
+      const g = await at('gate', await project(x, wGate, bGate), x);
+      hidden = { ...z, data: activate('silu', g.data).map((v, i) => v * z.data[i]) };
+    }
+    hidden = await at('hidden', hidden, null);
+    return at('out', await project(hidden, wOut, bOut), hidden);
+  }
 });

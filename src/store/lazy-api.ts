@@ -27,6 +27,11 @@ export function createLazyApi(load: () => Promise<StudioApi>): StudioApi {
     plan: async (...args) => (await client()).plan(...args),
     recover: async (...args) => (await client()).recover(...args),
     recovery: async (...args) => (await client()).recovery(...args),
+    recipe: async (...args) => (await client()).recipe(...args),
+    mergeRecipe: async (...args) => (await client()).mergeRecipe(...args),
+    identity: async (...args) => (await client()).identity(...args),
+    sweepSeed: async (...args) => (await client()).sweepSeed(...args),
+    useSweepSeed: async (...args) => (await client()).useSweepSeed(...args),
     examples: async (...args) => (await client()).examples(...args),
     download: async (...args) => (await client()).download(...args),
   };

@@ -15,6 +15,7 @@ import {
   relativeError,
 } from './naive.ts';
 import { createRandom } from './random.ts';
+import { wideTests } from './wide-tests.ts';
 
 export function algebraSuite(name: string, options: SuiteOptions): void {
   describe(name, () => {
@@ -305,5 +306,7 @@ export function algebraSuite(name: string, options: SuiteOptions): void {
         backend.release(matrix, zero);
       });
     });
+
+    wideTests(() => backend, options);
   });
 }

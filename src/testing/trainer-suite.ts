@@ -10,21 +10,27 @@ import { createCpuBackend } from '../kernels/cpu/index.ts';
 import { knownActivations } from '../recover/activation.ts';
 import { DeviceFfn } from '../recover/distill/device-ffn.ts';
 import { createBackendTrainer } from '../recover/distill/trainer.ts';
-import { type TiedFfn, vectorRoles, withVectors } from '../recover/tied-ffn.ts';
+import { deltaRoles, type TiedFfn, vectorRoles, withVectors } from '../recover/tied-ffn.ts';
 import { compare } from './compare.ts';
 import { naiveLoss, plantedStack } from './recover-models.ts';
 
 const POWERS = [1.5, 0.7];
 
-/** A stack with every vector: own scales and biases, but a b_in that all layers share. */
+/** A stack with all that a layer may own: scales, biases and deltas of rank 2, but a b_in that all layers share. */
 function everything(activation: (typeof knownActivations)[number], gated: boolean) {
   const planted = plantedStack({ activation, gated, layers: 2, dModel: 3, dFf: 5, rows: 7, batches: 1 });
   const own = (size: number, around: number) => planted.random.normals(size).map((v) => around + 0.2 * v);
+  const low = (rows: number, cols: number) => ({
+    a: { rows, cols: 2, data: own(2 * rows, 0) },
+    b: { rows: 2, cols, data: own(2 * cols, 0) },
+  });
   const ffn = withVectors(planted.merged, () => ({
     inScale: own(5, 1),
     hiddenScale: own(5, 1),
     bOut: own(3, 0),
-    ...(gated && { gateScale: own(5, 1), bGate: own(5, 0) }),
+    inDelta: low(3, 5),
+    outDelta: low(5, 3),
+    ...(gated && { gateScale: own(5, 1), bGate: own(5, 0), gateDelta: low(3, 5) }),
   }));
   return { ffn, batch: planted.batches[0], bare: planted.merged };
 }
@@ -33,6 +39,7 @@ const parametersOf = ({ shared, layers }: TiedFfn) => [
   ...new Set([
     ...[shared.wIn, shared.wGate, shared.wOut].flatMap((m) => m?.data ?? []),
     ...layers.flatMap((l) => vectorRoles.flatMap((role) => l[role] ?? [])),
+    ...layers.flatMap((l) => deltaRoles.flatMap((role) => (l[role] ? [l[role].a.data, l[role].b.data] : []))),
   ]),
 ];
 

@@ -2,6 +2,8 @@
  * What the page can ask of the worker: one method a request, progress and cancellation beside it.
  * The store depends on this interface only, so that tests can give it a fake.
  */
+import type { Identity, RecipeTexts } from '../pipeline/recipe-desk.ts';
+import type { SweepSeed } from '../pipeline/sweep-seed.ts';
 import type {
   AlignmentResult,
   DataState,
@@ -27,6 +29,10 @@ import type {
   SweepRequest,
   SweepResult,
 } from '../pipeline/types.ts';
+import type { Recipe } from '../recipe/schema.ts';
+
+export type { Identity, RecipeTexts } from '../pipeline/recipe-desk.ts';
+export type { SweepSeed } from '../pipeline/sweep-seed.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -73,6 +79,16 @@ export interface StudioApi {
   recover(request: RecoverRequest, options?: CallOptions): Promise<RecoverResult>;
   /** The last run on the current merge; null where there was none. */
   recovery(options?: CallOptions): Promise<RecoverResult | null>;
+  /** The recipe of the current variant. @param evaluations of it, for people to read */
+  recipe(evaluations: readonly EvaluationResult[], options?: CallOptions): Promise<RecipeTexts>;
+  /** Merges and recovers by a recipe: a file's text, or what a link gave. */
+  mergeRecipe(recipe: string | Recipe, options?: CallOptions): Promise<MergeResult>;
+  /** What is open, by contents: hashes of all files, and of the data. */
+  identity(options?: CallOptions): Promise<Identity>;
+  /** Windows that were scored, to be kept over a reload; null where there are none. */
+  sweepSeed(options?: CallOptions): Promise<SweepSeed | null>;
+  /** Takes windows over that were scored before; how many. */
+  useSweepSeed(seed: SweepSeed, options?: CallOptions): Promise<number>;
   /** Original and current variant on real outputs: generated text, predictions on images of the report split. */
   examples(request: GenerateRequest, options?: CallOptions): Promise<ExampleResult>;
   /** The current variant as a file (with no merge: the input, byte for byte, composed by the writer). */

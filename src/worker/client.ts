@@ -121,6 +121,11 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
     plan: (request, o) => call('plan', [request], o),
     recover: (request, o) => call('recover', [request], o),
     recovery: (o) => call('recovery', [], o),
+    recipe: (evaluations, o) => call('recipe', [evaluations], o),
+    mergeRecipe: (recipe, o) => call('mergeRecipe', [recipe], o),
+    identity: (o) => call('identity', [], o),
+    sweepSeed: (o) => call('sweepSeed', [], o),
+    useSweepSeed: (seed, o) => call('useSweepSeed', [seed], o),
     examples: (request, o) => call('examples', [request], o),
     download: (format, o) => call('download', [format], o),
   };

@@ -6,56 +6,94 @@
  * runs on the CPU, and the page says why.
  */
 import type { Backend } from '../kernels/backend.ts';
-import { createCpuBackend } from '../kernels/cpu/index.ts';
+import { GpuLostError } from '../kernels/errors.ts';
 import { requestGpu } from '../kernels/webgpu/device.ts';
-import { createWebGpuBackend } from '../kernels/webgpu/index.ts';
 import type { EngineSummary } from '../pipeline/types.ts';
-import { loadWasmFactory, loadWebGpuFactory, usableThreads } from '../runtime/ort/browser.ts';
-import { createRuntimeGemm } from '../runtime/ort/gemm.ts';
+import { usableThreads } from '../runtime/ort/threads.ts';
 import type { SessionFactory } from '../runtime/session.ts';
 import type { GpuPreference } from './api.ts';
 
 export interface Engine {
-  readonly summary: EngineSummary;
   readonly backend: Backend;
   readonly sessions: SessionFactory;
   /** The wasm provider, to check another provider against and to fall back to. */
   readonly checkAgainst?: () => Promise<SessionFactory>;
 }
 
-export async function createEngine(preference: GpuPreference, askedThreads?: number): Promise<Engine> {
+export interface EngineChoice {
+  readonly summary: EngineSummary;
+  /** Fetches what the choice runs on; the page is there before any of it. */
+  load(): Promise<Engine>;
+  /** The GPU's end, where it has come: whatever fails then fails for that. */
+  lost(): GpuLostError | null;
+}
+
+/** Why there is one thread where more were possible; empty where not. */
+function whyOneThread(): string {
+  if (globalThis.crossOriginIsolated) return '';
+  return ' One thread only: the browser does not isolate this page from other sites here. Loading it again helps where service workers are allowed (https, no private window).';
+}
+
+async function loadCpu(threads: number): Promise<Engine> {
+  const [{ createCpuBackend }, { createRuntimeGemm }, sessions] = await Promise.all([
+    import('../kernels/cpu/index.ts'),
+    import('../runtime/ort/gemm.ts'),
+    loadWasm(threads),
+  ]);
+  return { backend: createCpuBackend({ gemm: createRuntimeGemm(sessions) }), sessions };
+}
+
+async function loadWasm(threads: number): Promise<SessionFactory> {
+  return (await import('../runtime/ort/browser.ts')).loadWasmFactory(threads);
+}
+
+export async function chooseEngine(preference: GpuPreference, askedThreads?: number): Promise<EngineChoice> {
   const threads = usableThreads(askedThreads);
-  const cpu = async (reason: string): Promise<Engine> => {
-    const sessions = await loadWasmFactory(threads);
-    const summary: EngineSummary = { backend: 'cpu', inference: 'wasm', threads, reason };
-    return { summary, backend: createCpuBackend({ gemm: createRuntimeGemm(sessions) }), sessions };
-  };
+  const cpu = (reason: string): EngineChoice => ({
+    summary: { backend: 'cpu', inference: 'wasm', threads, reason: reason + whyOneThread() },
+    load: () => loadCpu(threads),
+    lost: () => null,
+  });
   const onThreads = `${threads} thread${threads > 1 ? 's' : ''}`;
   if (preference === 'off') return cpu(`Runs on the CPU (${onThreads}), as asked.`);
   const gpu = await requestGpu();
   if (!gpu.device) return cpu(`Runs on the CPU (${onThreads}): ${gpu.reason}`);
+  const { device, isFallback } = gpu;
   const { vendor, architecture, description } = gpu.adapterInfo;
   const adapter =
     [vendor, architecture].filter((s) => s !== '').join(' ') || description || 'unnamed adapter';
-  const isFallback = gpu.isFallback;
   if (isFallback && preference !== 'force') {
-    gpu.device.destroy();
+    device.destroy();
     return cpu(
       `Runs on the CPU (${onThreads}): the only WebGPU adapter here is a software one (${adapter}), which is slower.`,
     );
   }
-  const backend = createWebGpuBackend(gpu.device);
+  let lost: GpuLostError | null = null;
+  void device.lost.then(({ reason, message }) => {
+    lost = new GpuLostError(reason, message);
+  });
+  const backend = async () => (await import('../kernels/webgpu/index.ts')).createWebGpuBackend(device);
   if (isFallback) {
-    const sessions = await loadWasmFactory(threads);
     const reason = `The kernels run on a software WebGPU adapter (${adapter}), as asked; the model itself runs on the CPU (${onThreads}).`;
-    return { summary: { backend: 'webgpu', inference: 'wasm', threads, adapter, reason }, backend, sessions };
+    return {
+      summary: { backend: 'webgpu', inference: 'wasm', threads, adapter, reason },
+      load: async () => ({ backend: await backend(), sessions: await loadWasm(threads) }),
+      lost: () => lost,
+    };
   }
-  const sessions = await loadWebGpuFactory(threads, gpu.device);
-  const reason = `Runs on your GPU (${adapter}).`;
   return {
-    summary: { backend: 'webgpu', inference: 'webgpu', threads, adapter, reason },
-    backend,
-    sessions,
-    checkAgainst: () => loadWasmFactory(threads),
+    summary: {
+      backend: 'webgpu',
+      inference: 'webgpu',
+      threads,
+      adapter,
+      reason: `Runs on your GPU (${adapter}).`,
+    },
+    load: async () => ({
+      backend: await backend(),
+      sessions: await (await import('../runtime/ort/browser.ts')).loadWebGpuFactory(threads, device),
+      checkAgainst: () => loadWasm(threads),
+    }),
+    lost: () => lost,
   };
 }

@@ -52,6 +52,7 @@ const SPOKEN = new Set([
   'OnnxError',
   'DataError',
   'CheckpointError',
+  'RecipeError',
   'QuantizeError',
   'RuntimeFailure',
   'RangeError',

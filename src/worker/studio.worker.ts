@@ -5,10 +5,13 @@
  * share the model. The number of wasm threads comes with the worker's name (`layerfold:1`).
  */
 
+import { GpuLostError } from '../kernels/errors.ts';
 import type { JobOptions } from '../pipeline/progress.ts';
-import { Studio } from '../pipeline/studio.ts';
+import type { Studio } from '../pipeline/studio.ts';
+import type { SweepSeed } from '../pipeline/sweep-seed.ts';
 import type {
   DownloadFormat,
+  EvaluationResult,
   GenerateRequest,
   LayerSet,
   MergePlan,
@@ -18,9 +21,10 @@ import type {
   SplitName,
   SweepRequest,
 } from '../pipeline/types.ts';
+import type { Recipe } from '../recipe/schema.ts';
 import type { GpuPreference } from './api.ts';
 import { createAssignmentPool } from './assignment-pool.ts';
-import { createEngine, type Engine } from './engine.ts';
+import { chooseEngine, type EngineChoice } from './engine.ts';
 import {
   type FromWorker,
   type Method,
@@ -31,21 +35,25 @@ import {
 } from './protocol.ts';
 
 const askedThreads = Number(self.name.split(':')[1]) || undefined;
-let engine: Engine | null = null;
+/** What was asked for last; an engine that takes a lost one's place is chosen alike. */
+let preference: GpuPreference = 'auto';
+let choice: EngineChoice | null = null;
 let studio: Studio | null = null;
 let queue: Promise<void> = Promise.resolve();
 const controllers = new Map<number, AbortController>();
 
-async function ready(preference: GpuPreference = 'auto'): Promise<Studio> {
+async function chosen(): Promise<EngineChoice> {
+  choice ??= await chooseEngine(preference, askedThreads);
+  return choice;
+}
+
+/** The first call that needs a studio loads it, and the runtime with it. */
+async function ready(): Promise<Studio> {
   if (!studio) {
-    engine = await createEngine(preference, askedThreads);
-    studio = new Studio({
-      engine: engine.summary,
-      backend: engine.backend,
-      sessions: engine.sessions,
-      solve: createAssignmentPool(Math.min(4, engine.summary.threads)),
-      ...(engine.checkAgainst && { checkAgainst: engine.checkAgainst }),
-    });
+    const { summary, load } = await chosen();
+    const [pipeline, engine] = await Promise.all([import('../pipeline/studio.ts'), load()]);
+    const solve = createAssignmentPool(Math.min(4, summary.threads));
+    studio = new pipeline.Studio({ engine: summary, solve, ...engine });
   }
   return studio;
 }
@@ -53,7 +61,10 @@ async function ready(preference: GpuPreference = 'auto'): Promise<Studio> {
 type Handler = (options: JobOptions, args: readonly never[]) => Promise<unknown>;
 
 const handlers: Record<Method, Handler> = {
-  engine: async (_, [preference]: readonly GpuPreference[]) => (await ready(preference)).engine,
+  engine: async (_, [asked]: readonly GpuPreference[]) => {
+    preference = asked;
+    return studio?.engine ?? (await chosen()).summary;
+  },
   open: async (o, [files]: readonly SentFile[][]) => (await ready()).open(unpackFiles(files), o),
   addData: async (_, [files]: readonly SentFile[][]) => (await ready()).addData(unpackFiles(files)),
   setContextLength: async (_, [tokens]: readonly number[]) => (await ready()).setContextLength(tokens),
@@ -68,6 +79,11 @@ const handlers: Record<Method, Handler> = {
   plan: async (o, [request]: readonly PlanRequest[]) => (await ready()).plan(request, o),
   recover: async (o, [request]: readonly RecoverRequest[]) => (await ready()).recover(request, o),
   recovery: async () => (await ready()).recovery(),
+  recipe: async (o, [evaluations]: readonly EvaluationResult[][]) => (await ready()).recipe(evaluations, o),
+  mergeRecipe: async (o, [recipe]: readonly (string | Recipe)[]) => (await ready()).mergeRecipe(recipe, o),
+  identity: async (o) => (await ready()).identity(o),
+  sweepSeed: async (o) => (await ready()).sweepSeed(o),
+  useSweepSeed: async (o, [seed]: readonly SweepSeed[]) => (await ready()).useSweepSeed(seed, o),
   examples: async (o, [request]: readonly GenerateRequest[]) => (await ready()).examples(request, o),
   download: async (o, [format]: readonly DownloadFormat[]) => (await ready()).download(format, o),
 };
@@ -84,9 +100,11 @@ async function answer(id: number, method: Method, args: readonly unknown[]): Pro
     );
     post({ type: 'result', id, value });
   } catch (error) {
-    // A lost device takes the engine with it: the next call makes a new one, and the model is opened again.
-    if (error instanceof Error && error.name === 'GpuLostError') studio = null;
-    post({ type: 'error', id, error: toWire(error) });
+    const isAbort = error instanceof Error && error.name === 'AbortError';
+    const lost = error instanceof GpuLostError ? error : isAbort ? null : choice?.lost();
+    // A lost device takes the engine with it: the model is opened again on a new one.
+    if (lost) [studio, choice] = [null, null];
+    post({ type: 'error', id, error: toWire(lost ?? error) });
   } finally {
     controllers.delete(id);
   }

@@ -5,6 +5,8 @@
  *   E = 2(Ŷ − Y)/(T·v);  ∂W_out = (H⊙s)ᵀE;  ∂b_out = Σₜ E;  ∂(H⊙s) = E·W_outᵀ;  ∂s = Σₜ ∂(H⊙s)⊙H;  ∂H = ∂(H⊙s)⊙s
  *   plain: ∂Z = ∂H⊙φ′(Z);  gated: ∂Z = ∂H⊙φ(G), ∂G = ∂H⊙Z⊙φ′(G)
  *   ∂γ = Σₜ ∂Z⊙(X·W_in);  ∂b_in = Σₜ ∂Z;  ∂W_in = Xᵀ(∂Z⊙γ);  the same for the gate.
+ * A low-rank delta adds A·a·b to a product of A (X, or H⊙s): ∂b = (A·a)ᵀD, ∂a = Aᵀ(D·bᵀ), and ∂A gets (D·bᵀ)·aᵀ, D the
+ * slopes of what it is added to.
  *
  * Work matrices are made on first use and kept, so that a step allocates nothing but its minibatch. Memory: parameters
  * and gradients once, and up to eight matrices [T × n]; layers go one after the other.
@@ -12,7 +14,14 @@
 import type { Backend, Matrix } from '../../kernels/backend.ts';
 import type { CalibrationBatch } from '../calibration.ts';
 import type { Dense } from '../linear-algebra.ts';
-import { type LayerVectors, type TiedFfn, type VectorRole, vectorRoles } from '../tied-ffn.ts';
+import {
+  type DeltaRole,
+  deltaRoles,
+  type LayerOwn,
+  type TiedFfn,
+  type VectorRole,
+  vectorRoles,
+} from '../tied-ffn.ts';
 
 /** A matrix or vector that is trained. Tied vectors are one parameter. */
 export interface Parameter {
@@ -52,6 +61,10 @@ export class DeviceFfn {
       for (const role of vectorRoles) {
         const data = layer[role];
         if (data) this.hold({ rows: 1, cols: data.length, data });
+      }
+      for (const role of deltaRoles) {
+        const delta = layer[role];
+        if (delta) for (const matrix of [delta.a, delta.b]) this.hold(matrix);
       }
     }
   }
@@ -103,12 +116,17 @@ export class DeviceFfn {
     return {
       activation,
       shared: { wIn: copy(wIn), ...(wGate && { wGate: copy(wGate) }), wOut: copy(wOut) },
-      layers: layers.map(
-        (layer) =>
-          Object.fromEntries(
-            vectorRoles.filter((role) => layer[role]).map((role) => [role, copies.get(layer[role]!)]),
-          ) as LayerVectors,
-      ),
+      layers: layers.map((layer): LayerOwn => {
+        const vectors = vectorRoles.flatMap((role) => {
+          const start = layer[role];
+          return start ? [[role, copies.get(start)] as const] : [];
+        });
+        const deltas = deltaRoles.flatMap((role) => {
+          const delta = layer[role];
+          return delta ? [[role, { a: copy(delta.a), b: copy(delta.b) }] as const] : [];
+        });
+        return Object.fromEntries<unknown>([...vectors, ...deltas]);
+      }),
     };
   }
 
@@ -125,11 +143,13 @@ export class DeviceFfn {
     const [t, n] = [x.rows, wIn.cols];
     const rawIn = await backend.matmul(x, this.value(wIn.data), { into: this.take('rawIn', t, n) });
     const z = await this.affine(rawIn, layer, 'inScale', 'bIn');
+    await this.addDelta(layer, 'inDelta', x, z);
     let [rawGate, g]: (Matrix | null)[] = [null, null];
     let hidden = this.take('hidden', t, n);
     if (wGate) {
       rawGate = await backend.matmul(x, this.value(wGate.data), { into: this.take('rawGate', t, n) });
       g = await this.affine(rawGate, layer, 'gateScale', 'bGate');
+      await this.addDelta(layer, 'gateDelta', x, g);
       hidden = await backend.gated(ffn.activation, g, z, hidden);
     } else {
       hidden = await backend.activate(ffn.activation, z, hidden);
@@ -139,6 +159,7 @@ export class DeviceFfn {
     const output = await backend.matmul(scaled, this.value(wOut.data), {
       into: this.take('output', t, wOut.cols),
     });
+    await this.addDelta(layer, 'outDelta', scaled, output);
     const b = this.vector(layer, 'bOut');
     if (b) await backend.columnAffine(output, null, b.value, output);
     return { x, rawIn, rawGate, z, g, hidden, scaled, output };
@@ -156,6 +177,7 @@ export class DeviceFfn {
       transposeB: true,
       into: this.take('back', t, n),
     });
+    await this.backThroughDelta(layer, 'outDelta', scaled, error, back);
     await this.addColumns(layer, 'hiddenScale', back, hidden);
     const s = this.vector(layer, 'hiddenScale');
     if (s) await backend.columnAffine(back, s.value, null, back);
@@ -163,10 +185,12 @@ export class DeviceFfn {
     if (g && wGate && rawGate) {
       const dg = this.take('dg', t, n);
       await backend.gatedBackward(ffn.activation, g, z, back, { dg, du });
-      await this.project(layer, 'gateScale', 'bGate', wGate, pass.x, rawGate, dg);
+      await this.backThroughDelta(layer, 'gateDelta', x, dg, null);
+      await this.project(layer, 'gateScale', 'bGate', wGate, x, rawGate, dg);
     } else {
       await backend.activateBackward(ffn.activation, z, back, du);
     }
+    await this.backThroughDelta(layer, 'inDelta', x, du, null);
     await this.project(layer, 'inScale', 'bIn', wIn, x, rawIn, du);
   }
 
@@ -185,6 +209,39 @@ export class DeviceFfn {
     const scale = this.vector(layer, scaleRole);
     if (scale) await this.backend.columnAffine(slopes, scale.value, null, slopes);
     await this.addProduct(w.data, x, slopes);
+  }
+
+  /** to += A·a·b, where the layer has the delta. */
+  private async addDelta(layer: number, role: DeltaRole, from: Matrix, to: Matrix): Promise<void> {
+    const delta = this.ffn.layers[layer][role];
+    if (!delta) return;
+    const inner = this.take(role, from.rows, delta.a.cols);
+    await this.backend.matmul(from, this.value(delta.a.data), { into: inner });
+    await this.backend.matmul(inner, this.value(delta.b.data), { into: to, accumulate: true });
+  }
+
+  /**
+   * Gradients of a delta by the slopes of what it was added to.
+   * @param back += those of A, where given
+   */
+  private async backThroughDelta(
+    layer: number,
+    role: DeltaRole,
+    from: Matrix,
+    slopes: Matrix,
+    back: Matrix | null,
+  ): Promise<void> {
+    const delta = this.ffn.layers[layer][role];
+    if (!delta) return;
+    const [a, b] = [this.value(delta.a.data), this.value(delta.b.data)];
+    // As `addDelta` left it: A·a.
+    await this.addProduct(delta.b.data, this.take(role, from.rows, a.cols), slopes);
+    const inner = await this.backend.matmul(slopes, b, {
+      transposeB: true,
+      into: this.take(`${role} slopes`, from.rows, a.cols),
+    });
+    await this.addProduct(delta.a.data, from, inner);
+    if (back) await this.backend.matmul(inner, a, { transposeB: true, into: back, accumulate: true });
   }
 
   /** raw ⊙ scale + bias: beside it where a scale will need it again, else in its place. */

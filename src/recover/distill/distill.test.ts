@@ -87,7 +87,7 @@ describe('the rung', () => {
     const before = structuredClone(planted.merged);
     const steps: number[] = [];
     const done = await distill.recover(
-      { ...input, onStep: (step) => steps.push(step) },
+      { ...input, onStep: (step) => void steps.push(step) },
       { steps: 60, tokens: 128, rate: 1e-2, lookEvery: 20 },
     );
     expect(done.after).toBeLessThan(0.5 * done.before);
@@ -102,7 +102,7 @@ describe('the rung', () => {
   test('keeps the start and stops where steps only hurt', async () => {
     const steps: number[] = [];
     const done = await distill.recover(
-      { ...input, onStep: (step) => steps.push(step) },
+      { ...input, onStep: (step) => void steps.push(step) },
       { steps: 100, tokens: 64, rate: 1e6, lookEvery: 5, patience: 3 },
     );
     expect(done.after).toBe(done.before);

@@ -8,7 +8,7 @@
  * own ones, one is fitted for all, or none. One n × n Cholesky for each λ tried, and one for the final fit.
  */
 import { centredFor } from '../centring.ts';
-import { chooseFit, type LambdaOptions, withoutHeldOut } from '../lambda.ts';
+import { chooseFit, type LambdaOptions, SLACK, withoutHeldOut } from '../lambda.ts';
 
 import type { ChosenOptions, Recovered, RecoveryInput, RecoveryMethod } from '../method.ts';
 import { type CentredMoments, residual } from '../moments.ts';
@@ -26,8 +26,8 @@ export interface DownRidgeOptions extends LambdaOptions {
   readonly refit: boolean;
 }
 
-/** From the least that helps some thousand rows to where the fit is mostly the mean. */
-export const DOWN_LAMBDAS: readonly number[] = [1e-4, 1e-3, 0.003, 0.01, 0.03, 0.1];
+/** The one that is right most often first, for where nothing is held out (method.md). */
+export const DOWN_LAMBDAS: readonly number[] = [0.01, 1e-4, 1e-3, 0.003, 0.03, 0.1];
 
 export const downRidge: RecoveryMethod<DownRidgeOptions> = {
   id: 'R3',
@@ -86,7 +86,10 @@ export interface Refitted extends Recovered {
   readonly lambda: number | null;
 }
 
-/** The refit from moments. Where the W_out that is there does better on the held-out rows, it is kept. */
+/**
+ * The refit from moments. Where the W_out that is there does clearly better on the held-out rows, it is kept; clearly,
+ * because it may have been fitted on these rows before (refreshed).
+ */
 export async function refitDown(
   input: Pick<RecoveryInput, 'ffn' | 'algebra' | 'storable'>,
   moments: Collected,
@@ -105,10 +108,10 @@ export async function refitDown(
   const { w, lambda, heldOut, objectiveOf, notes } = await chooseFit(algebra, moments, lambdas, prior);
   if (moments.heldOut) {
     const kept = await heldOutError(algebra, moments.fit, moments.heldOut, current);
-    if (!(heldOut < kept)) {
+    if (!(heldOut < SLACK * kept)) {
       return keep([
         ...notes,
-        `The refitted down-projection did no better on held-out rows (${heldOut.toFixed(4)} against ${kept.toFixed(4)}), so only output biases are fitted.`,
+        `The refitted down-projection did worse on held-out rows (${heldOut.toFixed(4)} against ${kept.toFixed(4)}), so only output biases are fitted.`,
       ]);
     }
   }

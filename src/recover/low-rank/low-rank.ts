@@ -40,7 +40,7 @@ export const lowRank: RecoveryMethod<LowRankOptions> = {
   defaults: {
     rank: 4,
     of: PLACES,
-    lambdas: [0.001, 0.01, 0.1, 1],
+    lambdas: [0.1, 0.001, 0.01, 1],
     holdOut: 0.2,
     seed: 1,
     inTaken: [],

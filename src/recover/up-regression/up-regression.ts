@@ -31,7 +31,7 @@ type Projection = 'in' | 'gate';
 export const upRegression: RecoveryMethod<UpRegressionOptions> = {
   id: 'R1',
   label: 'Refit the up-projection',
-  defaults: { lambdas: [1e-4, 1e-3, 0.01, 0.1, 1], holdOut: 0.2, bias: 'own' },
+  defaults: { lambdas: [0.01, 1e-4, 1e-3, 0.1, 1], holdOut: 0.2, bias: 'own' },
 
   stores(ffn, options = {}) {
     const { bias } = { ...upRegression.defaults, ...options };

@@ -7,13 +7,6 @@
 import type { SessionFactory } from '../session.ts';
 import { createWasmFactory, createWebGpuFactory, type Ort } from './factory.ts';
 
-/** Threads that the wasm runtime can use here: 1 where the page is not cross-origin isolated. */
-export function usableThreads(asked?: number): number {
-  if (!globalThis.crossOriginIsolated) return 1;
-  const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
-  return Math.max(1, Math.min(asked ?? cores, cores, 8));
-}
-
 export async function loadWasmFactory(threads: number): Promise<SessionFactory> {
   const [ort, wasm, mjs] = await Promise.all([
     import('onnxruntime-web/wasm'),
