@@ -28,18 +28,20 @@ const ask = (rungs: readonly RungId[], more: Partial<RecoverRequest> = {}): Reco
   ...more,
 });
 
-const SAMPLE = 'public/samples/shakespeare-gpt2';
+const GPT2 = 'public/samples/shakespeare-gpt2';
+/** Gated, without biases, and with fewer layers. */
+const LLAMA = 'src/testing/fixtures/shakespeare-llama';
 
-/** The sample with the beginnings of its texts. */
-async function openShort(report?: string): Promise<Studio> {
+/** A model with the beginnings of its texts. */
+async function openShort(folder: string, report?: string): Promise<Studio> {
   const names = ['model.onnx', 'config.json', 'tokenizer.json'];
-  const files = await Promise.all(names.map((f) => namedFile(`${SAMPLE}/${f}`)));
+  const files = await Promise.all(names.map((f) => namedFile(`${folder}/${f}`)));
   for (const [split, characters] of [
     ['calibrate', 1024],
     ['select', 512],
     ['report', 512],
   ] as const) {
-    const whole = await (await namedFile(`${SAMPLE}/${split}.txt`)).text();
+    const whole = await (await namedFile(`${folder}/${split}.txt`)).text();
     const text = split === 'report' && report !== undefined ? report : whole.slice(0, characters);
     files.push(Object.assign(new Blob([text]), { name: `${split}.txt` }) as NamedBlob);
   }
@@ -62,7 +64,7 @@ async function bytesOf(studio: Studio): Promise<Uint8Array> {
 describe('shakespeare-gpt2', () => {
   let studio: Studio;
   beforeAll(async () => {
-    studio = await openShort();
+    studio = await openShort(GPT2);
   }, 60_000);
   afterAll(() => studio.dispose());
 
@@ -95,11 +97,11 @@ describe('shakespeare-gpt2', () => {
     expect(isSame(await bytesOf(studio), recovered)).toBe(true);
 
     // Without the shelf, from the plan alone.
-    const other = await openShort();
+    const other = await openShort(GPT2);
     await other.merge(result.plan);
     expect(isSame(await bytesOf(other), recovered)).toBe(true);
     await other.dispose();
-  }, 120_000);
+  }, 300_000);
 
   test('a refreshed and distilled variant comes back from its plan too', async () => {
     await studio.merge(
@@ -110,12 +112,12 @@ describe('shakespeare-gpt2', () => {
     );
     const result = await studio.recover(ask(['R3', 'R6', 'refresh'], { steps: 12 }));
     expect(result.plan.recovery!.some((s) => s.refreshed)).toBe(true);
-    const other = await openShort();
+    const other = await openShort(GPT2);
     await other.merge(result.plan);
     const again = await other.evaluate('report');
     expect(again.merged / result.end.report).toBeCloseTo(1, 4);
     await other.dispose();
-  }, 120_000);
+  }, 300_000);
 
   test('rungs add up, and a second run goes on where the first ended', async () => {
     await studio.merge(planOf([window4.layers]));
@@ -128,7 +130,7 @@ describe('shakespeare-gpt2', () => {
     for (const { score, before } of [...first.outcomes, ...second.outcomes]) {
       expect(score).toBeLessThanOrEqual(before);
     }
-  }, 120_000);
+  }, 300_000);
 
   test('a cancelled distillation keeps the best that it has seen', async () => {
     await studio.merge(planOf([[1, 2]]));
@@ -148,7 +150,7 @@ describe('shakespeare-gpt2', () => {
     expect(result.end.select).toBeLessThanOrEqual(before.end.select);
     const { merged } = await studio.evaluate('report');
     expect(merged).toBe(result.end.report);
-  }, 120_000);
+  }, 300_000);
 
   test('what cannot be recovered is said in a sentence, and nothing changes', async () => {
     await studio.merge(planOf([]));
@@ -166,30 +168,31 @@ describe('shakespeare-gpt2', () => {
     });
     expect(result.end).toEqual(result.start);
   }, 60_000);
-
-  test('proposals are refitted and ranked by what they then score', async () => {
-    const request = {
-      groupId,
-      target: { removed: 1 },
-      method: 'permute',
-      reference: 'first',
-      score: 'default',
-    } as const;
-    const { candidates } = await studio.plan({ ...request, recover: true });
-    const values = candidates.map((c) => c.recovered!.value);
-    expect(values).toEqual([...values].sort((a, b) => a - b));
-    for (const { value, recovered } of candidates) expect(recovered!.value).toBeLessThanOrEqual(value);
-    const [best] = candidates;
-    await studio.merge(best.recovered!.plan);
-    const { merged } = await studio.evaluate('select');
-    expect(merged).toBeCloseTo(best.recovered!.value, 6);
-  }, 120_000);
 });
+
+test('proposals are refitted and ranked by what they then score', async () => {
+  const studio = await openShort(LLAMA);
+  const request = {
+    groupId,
+    target: { removed: 1 },
+    method: 'permute',
+    reference: 'first',
+    score: 'default',
+  } as const;
+  const { candidates } = await studio.plan({ ...request, recover: true });
+  const values = candidates.map((c) => c.recovered!.value);
+  expect(values).toEqual([...values].sort((a, b) => a - b));
+  for (const { value, recovered } of candidates) expect(recovered!.value).toBeLessThanOrEqual(value);
+  const [best] = candidates;
+  await studio.merge(best.recovered!.plan);
+  const { merged } = await studio.evaluate('select');
+  expect(merged).toBeCloseTo(best.recovered!.value, 6);
+}, 300_000);
 
 test('the report split decides nothing: with another text in its place, the same variant comes out', async () => {
   const made: { plan: MergePlan; bytes: Uint8Array; report: number }[] = [];
   for (const text of [undefined, 'to be or not to be '.repeat(30)]) {
-    const studio = await openShort(text);
+    const studio = await openShort(LLAMA, text);
     await studio.merge(planOf([[2, 3]]));
     const { plan, end } = await studio.recover(ask(['R0b', 'R2', 'R3', 'R6'], { steps: 5 }));
     made.push({ plan, bytes: await bytesOf(studio), report: end.report });
@@ -198,10 +201,10 @@ test('the report split decides nothing: with another text in its place, the same
   expect(made[0].report).not.toBeCloseTo(made[1].report, 1);
   expect(made[0].plan).toEqual(made[1].plan);
   expect(isSame(made[0].bytes, made[1].bytes)).toBe(true);
-}, 120_000);
+}, 300_000);
 
 test('no rung makes the selection metric worse, whatever is asked for', async () => {
-  const studio = await openShort();
+  const studio = await openShort(LLAMA);
   const requests = fc.record({
     rungs: fc.shuffledSubarray<RungId>(['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'refresh'], {
       minLength: 1,
@@ -210,7 +213,7 @@ test('no rung makes the selection metric worse, whatever is asked for', async ()
     steps: fc.integer({ min: 1, max: 3 }),
     rank: fc.integer({ min: 1, max: 5 }),
     seed: fc.nat(100),
-    first: fc.integer({ min: 0, max: 8 }),
+    first: fc.integer({ min: 0, max: 5 }),
     width: fc.integer({ min: 2, max: 3 }),
     method: fc.constantFrom<MergePlan['method']>('permute', 'vanilla', 'copy'),
   });
@@ -232,4 +235,4 @@ test('no rung makes the selection metric worse, whatever is asked for', async ()
     { numRuns: 4 },
   );
   await studio.dispose();
-}, 180_000);
+}, 300_000);
