@@ -36,6 +36,8 @@ export const initialFacts: StudioFacts = {
   tried: [],
   examples: null,
   saveAs: { format: 'onnx', saved: null },
+  recipe: { asking: null, link: null },
+  session: { was: null, sample: null },
   view: { kind: 'cka', groupId: null, table: false, stretch: true, stripWidth: null, theme: 'light' },
 };
 

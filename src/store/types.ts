@@ -37,6 +37,7 @@ import type {
   SweepRequest,
   SweepResult,
 } from '../pipeline/types.ts';
+import type { FileIdentity } from '../recipe/schema.ts';
 import type { GpuPreference } from '../worker/api.ts';
 
 export type {
@@ -83,7 +84,7 @@ export type {
   TokenExample,
   ValueSummary,
 } from '../pipeline/types.ts';
-export type { GpuPreference, StudioApi } from '../worker/api.ts';
+export type { GpuPreference, StudioApi, SweepSeed } from '../worker/api.ts';
 
 /** The steps of the page (sweep, plan and recover are optional); a job and an error belong to one of them. */
 export type Step =
@@ -217,6 +218,31 @@ export interface SavedAs {
   readonly notes: readonly string[];
 }
 
+/** A recipe that was given, and waits for its model or for a yes. */
+export interface AskingRecipe {
+  readonly from: 'link' | 'file';
+  /** The model's files that it asks for. */
+  readonly files: readonly FileIdentity[];
+  /** What it merges, in words. */
+  readonly what: string;
+}
+
+/** What was open before the page was loaded again. */
+export interface WasOpen {
+  readonly fileName: string;
+  readonly files: readonly FileIdentity[];
+  /** The sample that it was, where it was one. */
+  readonly sample: string | null;
+  /** Milliseconds since 1970. */
+  readonly savedAt: number;
+  /** The results that were kept, in words. */
+  readonly what: readonly string[];
+  /** What it waits for: its model, or, once that is open, its data. */
+  readonly stage: 'model' | 'data';
+  /** Why what was opened is not it. */
+  readonly sentence: string | null;
+}
+
 export interface StudioFacts {
   readonly engine: {
     readonly status: 'idle' | 'probing' | 'ready' | 'failed';
@@ -272,6 +298,16 @@ export interface StudioFacts {
     /** The last file saved of this model in this format. */
     readonly saved: SavedAs | null;
   };
+  readonly recipe: {
+    readonly asking: AskingRecipe | null;
+    /** Holds for that merge only. */
+    readonly link: { readonly of: MergeResult; readonly text: string } | null;
+  };
+  readonly session: {
+    readonly was: WasOpen | null;
+    /** The sample that is open. */
+    readonly sample: string | null;
+  };
   readonly view: {
     readonly kind: SimilarityKind;
     readonly groupId: string | null;
@@ -322,6 +358,20 @@ export interface StudioActions {
   compareExamples(request: GenerateRequest): Promise<void>;
   setFormat(format: DownloadFormat): void;
   download(): Promise<void>;
+  saveRecipe(): Promise<void>;
+  shareRecipe(): Promise<void>;
+  /** Carries a recipe file out; without a model, asks for the one that it is for. */
+  loadRecipe(file: File): Promise<void>;
+  /** Reads `location.hash`; nothing is carried out by it. */
+  takeLink(hash: string): Promise<void>;
+  /** Carries the recipe that waits out. */
+  applyRecipe(): Promise<void>;
+  forgetRecipe(): void;
+  saveReport(kind: 'html' | 'markdown'): Promise<void>;
+  lookForSession(): Promise<void>;
+  forgetSession(): Promise<void>;
+  /** The session that waits is written over by that of another model. */
+  replaceSession(): void;
   saveMatrix(): void;
   saveAlignment(): void;
   saveSweep(): void;
