@@ -32,7 +32,7 @@ export function AskingRecipeCard() {
         <Button kind="quiet" label="Dismiss the recipe" onClick={forget}>
           Dismiss
         </Button>
-        <p className="note fine" id="recipe-why">
+        <p className="note" id="recipe-why">
           {open
             ? 'The open model is checked by its hash before anything is merged.'
             : 'Open that model first: no model comes with a recipe.'}

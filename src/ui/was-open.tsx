@@ -12,13 +12,7 @@ export function WasOpenCard() {
   return (
     <section className="again panel" aria-label="Last session">
       <p className="again-lead">{leadOf(was)}</p>
-      {was.what.length > 0 && (
-        <ul className="again-what" aria-label="Kept results">
-          {was.what.map((part) => (
-            <li key={part}>{part}</li>
-          ))}
-        </ul>
-      )}
+      {was.what.length > 0 && <p>Kept: {was.what.join('; ')}.</p>}
       {was.sentence !== null && (
         <p className="note" role="status">
           <Sentence text={was.sentence} />
@@ -52,7 +46,7 @@ function Actions({ was }: { was: WasOpen }) {
       <Button kind="quiet" label="Forget the last session" disabled={busy} onClick={() => void forget()}>
         Forget
       </Button>
-      <p className="note fine">
+      <p className="note">
         Kept in this browser only: results and settings, not the model
         {stage === 'model' &&
           sample === null &&
