@@ -70,10 +70,11 @@ test('a reload in the middle of a sweep loses nothing', async () => {
   await withStudio(async (studio) => {
     const { page } = studio;
     await studio.openSample('digits-vit');
-    await studio.fillSweep(2, 4);
+    await studio.chooseMerge({ method: 'vanilla' });
+    await studio.fillSweep(2, 2);
     await page.getByRole('button', { name: 'Sweep all windows', exact: true }).click();
     const rows = page.getByRole('table', { name: 'Sweep results', exact: true }).getByRole('row');
-    await expect.poll(() => rows.count(), { timeout: 60_000 }).toBeGreaterThan(3);
+    await expect.poll(() => rows.count(), { timeout: 120_000 }).toBeGreaterThan(2);
     // A second page of the same profile looks on, and leaves it alone.
     const other = await page.context().newPage();
     await other.goto(page.url());
@@ -83,12 +84,12 @@ test('a reload in the middle of a sweep loses nothing', async () => {
     await page.reload();
     expect(await studio.lastSession()).toMatch(/scored windows? of a sweep that was not finished/);
     await page.getByRole('button', { name: 'Go on with digits-vit', exact: true }).click();
-    await expect.poll(() => rows.count()).toBeGreaterThan(3);
+    await expect.poll(() => rows.count(), { timeout: 60_000 }).toBeGreaterThan(2);
     await expect(page.getByRole('region', { name: 'Last session', exact: true })).toHaveCount(0);
     const kept = (await studio.sweepRows()).length;
-    const all = await studio.sweepRange(2, 4);
-    expect(all).toHaveLength(11 + 10 + 9);
+    const all = await studio.sweepRange(2, 2);
+    expect(all).toHaveLength(11);
     // What was scored before the reload is not run again.
-    expect(all.filter(({ blockRuns }) => blockRuns === 0).length).toBeGreaterThanOrEqual(Math.min(kept, 3));
+    expect(all.filter(({ blockRuns }) => blockRuns === 0).length).toBeGreaterThanOrEqual(kept);
   });
 });

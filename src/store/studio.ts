@@ -6,6 +6,7 @@ import type { FileDoor, SliceContext } from './context.ts';
 import { createDownloadActions } from './download.ts';
 import { createExampleActions } from './examples.ts';
 import { initialFacts } from './facts.ts';
+import { createHistoryActions, createHistoryKeeper } from './history.ts';
 import { createErrorList, createJobRunner } from './jobs.ts';
 import { createMergeActions } from './merge.ts';
 import { createOpenActions } from './open.ts';
@@ -29,7 +30,7 @@ export function createStudioStore(
   files: FileDoor,
   loadPlace?: () => Promise<SessionPlace>,
 ): StudioStore {
-  return createStore<StudioState>()((setState, get) => {
+  const store = createStore<StudioState>()((setState, get) => {
     const set = (part: Partial<StudioState>) => setState(part);
     const fail = createErrorList(set, get);
     const jobs = createJobRunner(set, get, fail);
@@ -55,6 +56,7 @@ export function createStudioStore(
       ...createDownloadActions(context),
       ...createRecipeActions(context),
       ...createReportActions(context),
+      ...createHistoryActions(context),
       lookForSession: () => context.session.look(),
       forgetSession: () => context.session.forget(),
       replaceSession: () => context.session.replaced(),
@@ -63,4 +65,6 @@ export function createStudioStore(
       setTheme: (theme) => set({ view: { ...get().view, theme } }),
     };
   });
+  store.subscribe(createHistoryKeeper((part) => store.setState(part)));
+  return store;
 }

@@ -37,8 +37,9 @@ import type {
   SweepRequest,
   SweepResult,
 } from '../pipeline/types.ts';
-import type { FileIdentity } from '../recipe/schema.ts';
 import type { GpuPreference } from '../worker/api.ts';
+import type { AskingRecipe, WasOpen } from './again.ts';
+import type { Moment } from './history.ts';
 
 export type {
   AlignmentResult,
@@ -85,6 +86,7 @@ export type {
   ValueSummary,
 } from '../pipeline/types.ts';
 export type { GpuPreference, StudioApi, SweepSeed } from '../worker/api.ts';
+export type { AskingRecipe, WasOpen } from './again.ts';
 
 /** The steps of the page (sweep, plan and recover are optional); a job and an error belong to one of them. */
 export type Step =
@@ -218,31 +220,6 @@ export interface SavedAs {
   readonly notes: readonly string[];
 }
 
-/** A recipe that was given, and waits for its model or for a yes. */
-export interface AskingRecipe {
-  readonly from: 'link' | 'file';
-  /** The model's files that it asks for. */
-  readonly files: readonly FileIdentity[];
-  /** What it merges, in words. */
-  readonly what: string;
-}
-
-/** What was open before the page was loaded again. */
-export interface WasOpen {
-  readonly fileName: string;
-  readonly files: readonly FileIdentity[];
-  /** The sample that it was, where it was one. */
-  readonly sample: string | null;
-  /** Milliseconds since 1970. */
-  readonly savedAt: number;
-  /** The results that were kept, in words. */
-  readonly what: readonly string[];
-  /** What it waits for: its model, or, once that is open, its data. */
-  readonly stage: 'model' | 'data';
-  /** Why what was opened is not it. */
-  readonly sentence: string | null;
-}
-
 export interface StudioFacts {
   readonly engine: {
     readonly status: 'idle' | 'probing' | 'ready' | 'failed';
@@ -308,6 +285,8 @@ export interface StudioFacts {
     /** The sample that is open. */
     readonly sample: string | null;
   };
+  /** The last of `past` and the first of `future` are next to now. */
+  readonly history: { readonly past: readonly Moment[]; readonly future: readonly Moment[] };
   readonly view: {
     readonly kind: SimilarityKind;
     readonly groupId: string | null;
@@ -376,6 +355,8 @@ export interface StudioActions {
   saveAlignment(): void;
   saveSweep(): void;
   savePlans(): void;
+  undo(): void;
+  redo(): void;
   cancel(): void;
   dismiss(id: number): void;
   refuseFiles(step: Step, sentence: string): void;
