@@ -31,6 +31,12 @@ export class RecipeDriver extends RecoverDriver {
     return (await card.textContent()) ?? '';
   }
 
+  /** Has the page forget the last session; waits for it to be told. */
+  async forgetSession(): Promise<void> {
+    await this.button('Forget the last session').click();
+    await this.region('Last session').waitFor({ state: 'detached' });
+  }
+
   protected saveRecipe(path: string): Promise<{ bytes: number }> {
     return this.#save(path, 'Save recipe');
   }

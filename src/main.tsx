@@ -36,6 +36,11 @@ requestAnimationFrame(() =>
   }),
 );
 window.addEventListener('hashchange', () => void store.getState().takeLink(location.hash));
+// A link that was answered does not ask again after a reload.
+store.subscribe(({ recipe }, before) => {
+  if (before.recipe.asking?.from === 'link' && !recipe.asking)
+    history.replaceState(null, '', location.pathname + location.search);
+});
 
 async function keepSessions(): Promise<void> {
   await store.getState().lookForSession();

@@ -73,6 +73,8 @@ export interface VariantKeeper {
    * @param asked the plan that stands for it; by default the plan as it was carried out
    */
   putRecipe(recipe: string | Recipe, options: JobOptions, asked?: MergePlan): Promise<MergeResult>;
+  /** `put` of this plan will use the recipe. */
+  remember(asked: MergePlan, recipe: string): void;
   /** The variant that the page shows becomes the worker's, where it is not. */
   settle(options: JobOptions): Promise<void>;
   /** The chosen metric becomes the worker's, where it is not. */

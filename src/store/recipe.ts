@@ -23,6 +23,9 @@ type RecipeActions = Pick<
 /** Enough of a file to tell a recipe from any other JSON. */
 const HEAD_BYTES = 4096;
 
+/** Characters that are shown of a plan that is not trusted. */
+const MOST_WORDS = 300;
+
 /** Whether a dropped file says that it is a recipe. */
 export async function isRecipeFile(file: File): Promise<boolean> {
   if (!/\.json$/i.test(file.name)) return false;
@@ -31,7 +34,8 @@ export async function isRecipeFile(file: File): Promise<boolean> {
 
 function askingOf({ model, plan }: Recipe, from: AskingRecipe['from']): AskingRecipe {
   const files = model.files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }));
-  return { from, files, what: describePlan(plan as MergePlan) };
+  const what = describePlan(plan as MergePlan);
+  return { from, files, what: what.length > MOST_WORDS ? `${what.slice(0, MOST_WORDS)}…` : what };
 }
 
 export function createRecipeActions(context: SliceContext): RecipeActions {

@@ -36,7 +36,10 @@ export function createSessionKeeper(
   ) => {
     if (sweepSeed) await api.useSweepSeed(sweepSeed, options);
     const asked = facts.merge?.asked;
-    if (asked && snapshot.recipe !== null) await variant.putRecipe(snapshot.recipe, options, asked);
+    if (!asked || snapshot.recipe === null) return;
+    variant.remember(asked, snapshot.recipe);
+    // Recovery is fitted again, which takes its time: when the variant is next used, not now.
+    if (!asked.recovery?.length) await variant.settle(options);
   };
 
   return {

@@ -62,6 +62,25 @@ test('tells what there was, and gives all of it back to the same model', async (
   expect(now().session.was).toBeNull();
 });
 
+test('a merge that was recovered is fitted again when it is used, not when it is shown', async () => {
+  const place = memoryPlace();
+  const first = await page(place);
+  await first.now().openSample(sample);
+  first.now().pickWindow(4, 7);
+  await first.now().runMerge();
+  first.now().chooseRecovery({ mode: 'chosen', rungs: ['R3'] });
+  await first.now().runRecover();
+  await first.flush();
+  first.stop();
+  const { now, api } = await page(place);
+  await now().openSample(sample);
+  expect(now().merge.asked?.recovery?.length).toBeGreaterThan(0);
+  expect(api.calls).not.toContain('mergeRecipe');
+  await now().download();
+  expect(api.calls).toContain('mergeRecipe');
+  expect(api.variant()?.recovery).toEqual(now().merge.asked?.recovery);
+});
+
 test('a sweep that was cut off goes on where it was', async () => {
   const place = memoryPlace();
   const first = await page(place, { delay: 200 });

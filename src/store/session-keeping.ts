@@ -71,7 +71,10 @@ export function keepSession(
     const { model, job, session } = store.getState();
     if (!model || job?.step === 'open' || session.was?.stage === 'data') return null;
     if (!worthKeeping(store.getState())) return null;
-    const { files, data } = await api.identity();
+    const identity = await api.identity().catch(() => null);
+    // A worker that died, or a file that changed: that is told where it is used.
+    if (!identity) return null;
+    const { files, data } = identity;
     const sweepSeed = await api.sweepSeed().catch(() => null);
     const recipeJson = await recipeNow();
     const now = store.getState();

@@ -7,6 +7,7 @@
  */
 import type { Recipe } from '../recipe/schema.ts';
 import type { Tools, VariantKeeper } from './context.ts';
+import { isAbort } from './jobs.ts';
 import { sameMetric } from './metrics.ts';
 import type { MergePlan, StudioFacts } from './types.ts';
 
@@ -25,12 +26,19 @@ export function createVariantKeeper({ api, set, get }: Tools): VariantKeeper {
     },
     async putRecipe(recipe, options, asked) {
       holds('unknown');
-      const result = await api.mergeRecipe(recipe, options);
-      const plan = asked ?? result.plan;
-      recipes.set(plan, recipe);
-      holds(plan);
-      return result;
+      try {
+        const result = await api.mergeRecipe(recipe, options);
+        const plan = asked ?? result.plan;
+        recipes.set(plan, recipe);
+        holds(plan);
+        return result;
+      } catch (error) {
+        // The next time by the plan: its recipe may be what is wrong.
+        if (asked && !isAbort(error)) recipes.delete(asked);
+        throw error;
+      }
     },
+    remember: (asked, recipe) => void recipes.set(asked, recipe),
     async settle(options) {
       const { held, asked, method, reference, score } = get().merge;
       if (held !== asked) await keeper.put(asked ?? { sets: [], method, reference, score }, options);
