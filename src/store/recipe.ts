@@ -34,7 +34,8 @@ export async function isRecipeFile(file: File): Promise<boolean> {
 
 function askingOf({ model, plan }: Recipe, from: AskingRecipe['from']): AskingRecipe {
   const files = model.files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }));
-  const what = describePlan(plan as MergePlan);
+  const plain = describePlan(plan as MergePlan);
+  const what = /^\d/.test(plain) ? `layers ${plain}` : plain;
   return { from, files, what: what.length > MOST_WORDS ? `${what.slice(0, MOST_WORDS)}…` : what };
 }
 
