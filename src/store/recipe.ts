@@ -27,6 +27,8 @@ const HEAD_BYTES = 4096;
 const MOST_WORDS = 300;
 
 /** Whether a dropped file says that it is a recipe. */
+const TOO_LONG = 'This recipe is too long for a link. Save it as a file and share that.';
+
 export async function isRecipeFile(file: File): Promise<boolean> {
   if (!/\.json$/i.test(file.name)) return false;
   return /"format"\s*:\s*"layerfold-recipe"/.test(await file.slice(0, HEAD_BYTES).text());
@@ -89,6 +91,7 @@ export function createRecipeActions(context: SliceContext): RecipeActions {
       await jobs.run({ step: 'download', label: 'Making the link', cancelled }, async (options) => {
         await variant.settle(options);
         const { link } = await api.recipe([], options);
+        if (link === null) throw new Error(TOO_LONG);
         const text = files.pageAddress() + link;
         set({ recipe: { ...get().recipe, link: { of: result, text } } });
         const copied = await files.copyText(text);
