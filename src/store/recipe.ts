@@ -26,9 +26,9 @@ const HEAD_BYTES = 4096;
 /** Characters that are shown of a plan that is not trusted. */
 const MOST_WORDS = 300;
 
-/** Whether a dropped file says that it is a recipe. */
 const TOO_LONG = 'This recipe is too long for a link. Save it as a file and share that.';
 
+/** Whether a dropped file says that it is a recipe. */
 export async function isRecipeFile(file: File): Promise<boolean> {
   if (!/\.json$/i.test(file.name)) return false;
   return /"format"\s*:\s*"layerfold-recipe"/.test(await file.slice(0, HEAD_BYTES).text());
