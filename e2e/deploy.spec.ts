@@ -58,6 +58,8 @@ test('a bare host: isolated after loading again once, the main job, and the same
     await server.close();
     await page.reload();
     expect(await isolated(studio)).toBe(true);
+    // Anew, not what was kept.
+    await studio.forgetSession();
     await mergeSample(studio, join(folder, 'offline.onnx'));
     const [online, offline] = await Promise.all(
       ['online', 'offline'].map((file) => readFile(join(folder, `${file}.onnx`))),

@@ -69,8 +69,8 @@ test.describe
 
     test('goes on from there, and never makes the select split worse', async () => {
       const before = await studio.recovered();
-      const rows = await studio.recover({ rungs: ['R2', 'R4', 'R6'], steps: 20 });
-      expect(rows.map(({ rung }) => rung)).toEqual(['R2', 'R4', 'R6']);
+      const rows = await studio.recover({ rungs: ['R2', 'R6'], steps: 20 });
+      expect(rows.map(({ rung }) => rung)).toEqual(['R2', 'R6']);
       expectGated(rows);
       expect(rows[0].before).toBe(before.select.recovered);
       const { select, report } = await studio.recovered();
@@ -127,7 +127,10 @@ test.describe
       const scores = plans.map(({ recovered }) => recovered ?? Number.NaN);
       expect(scores).toEqual([...scores].sort((a, b) => a - b));
       for (const { score, recovered } of plans) expect(recovered).toBeLessThanOrEqual(score);
-      await studio.applyPlan(0);
+      // Where refitting does not help on select, the proposal stays as merged, and there is nothing to undo.
+      const helped = plans.findIndex(({ score, recovered }) => recovered! < score);
+      expect(helped).toBeGreaterThanOrEqual(0);
+      await studio.applyPlan(helped);
       const { merged } = await studio.evaluate();
       await studio.undoRecovery();
       expect((await studio.evaluate()).merged).toBeGreaterThan(merged);

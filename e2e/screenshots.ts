@@ -81,7 +81,20 @@ async function takeSamples(studio: Studio, take: Take): Promise<void> {
   await take('16-best-of-size');
   await studio.download(join(scratch, 'merged.onnx'));
   await take('17-downloaded');
+  const link = await studio.shareLink();
+  await take('17a-shared');
+  // Kept a second after the last change.
+  await page.waitForTimeout(2000);
+  await page.evaluate((hash) => {
+    location.hash = hash;
+  }, new URL(link).hash);
+  await page.reload();
+  await studio.lastSession();
+  await page.getByRole('region', { name: 'Recipe to apply', exact: true }).waitFor();
+  await take('17b-last-session-and-link');
   await studio.openSample('digits-vit');
+  await take('17c-another-model');
+  await studio.forgetSession();
   await studio.pickLayers([0, 2, 3]);
   await studio.merge({ score: 'combined' });
   await page.getByRole('button', { name: 'Compare outputs', exact: true }).click();

@@ -9,7 +9,7 @@ import { statSync } from 'node:fs';
 import { type Browser as Chromium, chromium, type Locator, type Page } from 'playwright';
 import { ensureBrowser, launchArgs } from './browser.ts';
 import { dataValue, flat, installWatch, text } from './page-driver.ts';
-import { RecoverDriver } from './recover-driver.ts';
+import { RecipeDriver } from './recipe-driver.ts';
 import { type PageServer, servePage } from './server.ts';
 import { combinedScore, downloadNames, measureNames, methodNames, referenceNames } from './studio-names.ts';
 import type {
@@ -28,7 +28,7 @@ import type {
 
 export type * from './studio-types.ts';
 
-export class Studio extends RecoverDriver {
+export class Studio extends RecipeDriver {
   /** Origin of every request, workers' included. `blob:` and `data:` URLs count as the origin that made them. */
   readonly requestOrigins = new Set<string>();
   /** Errors of the console and uncaught errors of the page. */
@@ -295,6 +295,7 @@ export class Studio extends RecoverDriver {
   /** Saves the current variant at `path`, in a format that the page offers for the open model. */
   async download(path: string, options: { format?: DownloadFormat } = {}): Promise<{ bytes: number }> {
     const { format = 'onnx' } = options;
+    if (format === 'recipe') return this.saveRecipe(path);
     const names = downloadNames[format];
     if (!names) throw new Error(`The page cannot save "${format}" yet.`);
     const formats = this.page.getByRole('radiogroup', { name: 'File format', exact: true });

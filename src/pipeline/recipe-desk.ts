@@ -3,6 +3,7 @@
  * a variant by a recipe, and scored windows that outlive a reload.
  */
 import type { Dataset } from '../data/dataset.ts';
+import { RecipeError } from '../recipe/errors.ts';
 import { linkOf } from '../recipe/link.ts';
 import { parseRecipe, writeRecipe } from '../recipe/recipe.ts';
 import type { DataIdentity, FileIdentity, Recipe } from '../recipe/schema.ts';
@@ -31,8 +32,8 @@ export interface Identity {
 /** A recipe as a file's text, and as a link that holds settings and hashes only. */
 export interface RecipeTexts {
   readonly json: string;
-  /** From the `#` on. */
-  readonly link: string;
+  /** From the `#` on; null for a plan too long for a link. */
+  readonly link: string | null;
 }
 
 export async function identityOf(
@@ -62,7 +63,17 @@ export function recipeTexts(
     evaluations,
     notes: [],
   });
-  return { json: writeRecipe(recipe), link: linkOf(recipe) };
+  return { json: writeRecipe(recipe), link: linkOrNone(recipe) };
+}
+
+/** A recipe file has no such limit, so one that is too long for a link can still be saved. */
+function linkOrNone(recipe: Recipe): string | null {
+  try {
+    return linkOf(recipe);
+  } catch (error) {
+    if (error instanceof RecipeError) return null;
+    throw error;
+  }
 }
 
 /**

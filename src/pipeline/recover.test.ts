@@ -28,18 +28,20 @@ const ask = (rungs: readonly RungId[], more: Partial<RecoverRequest> = {}): Reco
   ...more,
 });
 
-const SAMPLE = 'public/samples/shakespeare-gpt2';
+const GPT2 = 'public/samples/shakespeare-gpt2';
+/** Gated, without biases, and with fewer layers. */
+const LLAMA = 'src/testing/fixtures/shakespeare-llama';
 
-/** The sample with the beginnings of its texts. */
-async function openShort(report?: string): Promise<Studio> {
+/** A model with the beginnings of its texts. */
+async function openShort(folder: string, report?: string): Promise<Studio> {
   const names = ['model.onnx', 'config.json', 'tokenizer.json'];
-  const files = await Promise.all(names.map((f) => namedFile(`${SAMPLE}/${f}`)));
+  const files = await Promise.all(names.map((f) => namedFile(`${folder}/${f}`)));
   for (const [split, characters] of [
     ['calibrate', 1024],
     ['select', 512],
     ['report', 512],
   ] as const) {
-    const whole = await (await namedFile(`${SAMPLE}/${split}.txt`)).text();
+    const whole = await (await namedFile(`${folder}/${split}.txt`)).text();
     const text = split === 'report' && report !== undefined ? report : whole.slice(0, characters);
     files.push(Object.assign(new Blob([text]), { name: `${split}.txt` }) as NamedBlob);
   }
@@ -59,63 +61,65 @@ async function bytesOf(studio: Studio): Promise<Uint8Array> {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
-describe('shakespeare-gpt2', () => {
+test('a plan brings its recovery back, and without it the merge', async () => {
+  const studio = await openShort(GPT2);
+  const merged = await studio.merge(planOf([window4.layers]));
+  const before = await bytesOf(studio);
+  const seen: string[] = [];
+  const result = await studio.recover(ask(['R3']), {
+    onProgress: ({ partial }) => {
+      if (partial?.rung) seen.push(partial.rung.rung);
+    },
+  });
+  expect(seen).toEqual(['R3']);
+  expect(result.end.select).toBeLessThan(result.start.select);
+  const [outcome] = result.outcomes;
+  expect(outcome).toMatchObject({ rung: 'R3', kept: true, before: result.start.select });
+  expect(outcome.report).toBe(result.end.report);
+  // Own output biases: three more of 128 floats than the one that was tied.
+  expect(outcome.addedBytes).toBeGreaterThanOrEqual(3 * 128 * 4);
+  expect(outcome.addedBytes).toBeLessThan(3 * 128 * 4 + 600);
+  expect(result.saving.bytesAfter).toBe(merged.saving.bytesAfter + outcome.addedBytes);
+  expect((await studio.evaluate('report')).merged).toBe(result.end.report);
+  const recovered = await bytesOf(studio);
+  expect(recovered.byteLength).toBe(result.saving.bytesAfter);
+
+  await studio.merge(planOf([window4.layers]));
+  expect(isSame(await bytesOf(studio), before)).toBe(true);
+  expect(studio.recovery()).toBeNull();
+  await studio.merge(result.plan);
+  expect(isSame(await bytesOf(studio), recovered)).toBe(true);
+
+  // Without the shelf, from the plan alone.
+  const other = await openShort(GPT2);
+  await other.merge(result.plan);
+  expect(isSame(await bytesOf(other), recovered)).toBe(true);
+  await other.dispose();
+  await studio.dispose();
+}, 300_000);
+
+describe('a gated model without biases', () => {
   let studio: Studio;
   beforeAll(async () => {
-    studio = await openShort();
+    studio = await openShort(LLAMA);
   }, 60_000);
   afterAll(() => studio.dispose());
-
-  test('a plan brings its recovery back, and without it the merge', async () => {
-    const merged = await studio.merge(planOf([window4.layers]));
-    const before = await bytesOf(studio);
-    const seen: string[] = [];
-    const result = await studio.recover(ask(['R3']), {
-      onProgress: ({ partial }) => {
-        if (partial?.rung) seen.push(partial.rung.rung);
-      },
-    });
-    expect(seen).toEqual(['R3']);
-    expect(result.end.select).toBeLessThan(result.start.select);
-    const [outcome] = result.outcomes;
-    expect(outcome).toMatchObject({ rung: 'R3', kept: true, before: result.start.select });
-    expect(outcome.report).toBe(result.end.report);
-    // Own output biases: three more of 128 floats than the one that was tied.
-    expect(outcome.addedBytes).toBeGreaterThanOrEqual(3 * 128 * 4);
-    expect(outcome.addedBytes).toBeLessThan(3 * 128 * 4 + 600);
-    expect(result.saving.bytesAfter).toBe(merged.saving.bytesAfter + outcome.addedBytes);
-    expect((await studio.evaluate('report')).merged).toBe(result.end.report);
-    const recovered = await bytesOf(studio);
-    expect(recovered.byteLength).toBe(result.saving.bytesAfter);
-
-    await studio.merge(planOf([window4.layers]));
-    expect(isSame(await bytesOf(studio), before)).toBe(true);
-    expect(studio.recovery()).toBeNull();
-    await studio.merge(result.plan);
-    expect(isSame(await bytesOf(studio), recovered)).toBe(true);
-
-    // Without the shelf, from the plan alone.
-    const other = await openShort();
-    await other.merge(result.plan);
-    expect(isSame(await bytesOf(other), recovered)).toBe(true);
-    await other.dispose();
-  }, 120_000);
 
   test('a refreshed and distilled variant comes back from its plan too', async () => {
     await studio.merge(
       planOf([
         [1, 2],
-        [8, 9],
+        [5, 6],
       ]),
     );
     const result = await studio.recover(ask(['R3', 'R6', 'refresh'], { steps: 12 }));
     expect(result.plan.recovery!.some((s) => s.refreshed)).toBe(true);
-    const other = await openShort();
+    const other = await openShort(LLAMA);
     await other.merge(result.plan);
     const again = await other.evaluate('report');
     expect(again.merged / result.end.report).toBeCloseTo(1, 4);
     await other.dispose();
-  }, 120_000);
+  }, 300_000);
 
   test('rungs add up, and a second run goes on where the first ended', async () => {
     await studio.merge(planOf([window4.layers]));
@@ -128,7 +132,7 @@ describe('shakespeare-gpt2', () => {
     for (const { score, before } of [...first.outcomes, ...second.outcomes]) {
       expect(score).toBeLessThanOrEqual(before);
     }
-  }, 120_000);
+  }, 300_000);
 
   test('a cancelled distillation keeps the best that it has seen', async () => {
     await studio.merge(planOf([[1, 2]]));
@@ -148,7 +152,7 @@ describe('shakespeare-gpt2', () => {
     expect(result.end.select).toBeLessThanOrEqual(before.end.select);
     const { merged } = await studio.evaluate('report');
     expect(merged).toBe(result.end.report);
-  }, 120_000);
+  }, 300_000);
 
   test('what cannot be recovered is said in a sentence, and nothing changes', async () => {
     await studio.merge(planOf([]));
@@ -166,30 +170,31 @@ describe('shakespeare-gpt2', () => {
     });
     expect(result.end).toEqual(result.start);
   }, 60_000);
-
-  test('proposals are refitted and ranked by what they then score', async () => {
-    const request = {
-      groupId,
-      target: { removed: 1 },
-      method: 'permute',
-      reference: 'first',
-      score: 'default',
-    } as const;
-    const { candidates } = await studio.plan({ ...request, recover: true });
-    const values = candidates.map((c) => c.recovered!.value);
-    expect(values).toEqual([...values].sort((a, b) => a - b));
-    for (const { value, recovered } of candidates) expect(recovered!.value).toBeLessThanOrEqual(value);
-    const [best] = candidates;
-    await studio.merge(best.recovered!.plan);
-    const { merged } = await studio.evaluate('select');
-    expect(merged).toBeCloseTo(best.recovered!.value, 6);
-  }, 120_000);
 });
+
+test('proposals are refitted and ranked by what they then score', async () => {
+  const studio = await openShort(LLAMA);
+  const request = {
+    groupId,
+    target: { removed: 1 },
+    method: 'permute',
+    reference: 'first',
+    score: 'default',
+  } as const;
+  const { candidates } = await studio.plan({ ...request, recover: true });
+  const values = candidates.map((c) => c.recovered!.value);
+  expect(values).toEqual([...values].sort((a, b) => a - b));
+  for (const { value, recovered } of candidates) expect(recovered!.value).toBeLessThanOrEqual(value);
+  const [best] = candidates;
+  await studio.merge(best.recovered!.plan);
+  const { merged } = await studio.evaluate('select');
+  expect(merged).toBeCloseTo(best.recovered!.value, 6);
+}, 300_000);
 
 test('the report split decides nothing: with another text in its place, the same variant comes out', async () => {
   const made: { plan: MergePlan; bytes: Uint8Array; report: number }[] = [];
   for (const text of [undefined, 'to be or not to be '.repeat(30)]) {
-    const studio = await openShort(text);
+    const studio = await openShort(LLAMA, text);
     await studio.merge(planOf([[2, 3]]));
     const { plan, end } = await studio.recover(ask(['R0b', 'R2', 'R3', 'R6'], { steps: 5 }));
     made.push({ plan, bytes: await bytesOf(studio), report: end.report });
@@ -198,10 +203,10 @@ test('the report split decides nothing: with another text in its place, the same
   expect(made[0].report).not.toBeCloseTo(made[1].report, 1);
   expect(made[0].plan).toEqual(made[1].plan);
   expect(isSame(made[0].bytes, made[1].bytes)).toBe(true);
-}, 120_000);
+}, 300_000);
 
 test('no rung makes the selection metric worse, whatever is asked for', async () => {
-  const studio = await openShort();
+  const studio = await openShort(LLAMA);
   const requests = fc.record({
     rungs: fc.shuffledSubarray<RungId>(['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'refresh'], {
       minLength: 1,
@@ -210,7 +215,7 @@ test('no rung makes the selection metric worse, whatever is asked for', async ()
     steps: fc.integer({ min: 1, max: 3 }),
     rank: fc.integer({ min: 1, max: 5 }),
     seed: fc.nat(100),
-    first: fc.integer({ min: 0, max: 8 }),
+    first: fc.integer({ min: 0, max: 5 }),
     width: fc.integer({ min: 2, max: 3 }),
     method: fc.constantFrom<MergePlan['method']>('permute', 'vanilla', 'copy'),
   });
@@ -232,4 +237,4 @@ test('no rung makes the selection metric worse, whatever is asked for', async ()
     { numRuns: 4 },
   );
   await studio.dispose();
-}, 180_000);
+}, 300_000);

@@ -1,7 +1,7 @@
 /**
  * The recipe: what was merged and how, so that the same model gives the same file again without calibration.
  *
- * Format `layerfold-recipe`, version 1, JSON (UTF-8), file name `*.recipe.json`:
+ * Format `layerfold-recipe`, version 1, JSON (UTF-8), file name `*.layerfold.json`:
  *
  * | field | |
  * |---|---|

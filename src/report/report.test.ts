@@ -128,7 +128,7 @@ describe('the page', () => {
   test('holds the recipe, to be taken out again', async () => {
     const page = reportHtml(await sampleReport());
     const link = elementsOf(page).find(({ name }) => name === 'a')!;
-    expect(link.attributes.download).toBe('merge.recipe.json');
+    expect(link.attributes.download).toBe('merge.layerfold.json');
     const text = decodeURIComponent(link.attributes.href.slice(link.attributes.href.indexOf(',') + 1));
     expect(parseRecipe(text)).toEqual(sampleRecipe());
   });

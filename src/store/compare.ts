@@ -6,7 +6,16 @@ import { factsOfMerge, samePlan } from './merge.ts';
 import { choiceOf, metricPhrase, sameMetric } from './metrics.ts';
 import { ffnsRemoved } from './sets.ts';
 import { repeatable, scoreOf, withScore } from './tried.ts';
-import type { JobUpdate, LayerSet, MergePlan, MetricChoice, StudioActions, StudioFacts } from './types.ts';
+import type {
+  EvaluationResult,
+  JobUpdate,
+  LayerSet,
+  MergePlan,
+  MetricChoice,
+  StudioActions,
+  StudioFacts,
+  TriedVariant,
+} from './types.ts';
 
 type CompareActions = Pick<
   StudioActions,
@@ -30,12 +39,22 @@ export function baselinePlans(
   ];
 }
 
-/** The score of the merge that is shown, where it was scored by this metric before. */
-export function knownEvaluation({ tried, merge }: StudioFacts, metric: MetricChoice) {
+/** The merge that is shown, where it was scored before. */
+function triedNow({ tried, merge }: StudioFacts): TriedVariant | undefined {
   const { asked, result } = merge;
-  if (!asked || !result) return null;
+  if (!asked || !result) return undefined;
   const again = repeatable(asked, result.plan);
-  const variant = tried.find((known) => samePlan(known.asked, again));
+  return tried.find((known) => samePlan(known.asked, again));
+}
+
+/** All scores of the merge that is shown. */
+export function knownScores(state: StudioFacts): readonly EvaluationResult[] {
+  return triedNow(state)?.scores ?? [];
+}
+
+/** The score of the merge that is shown, where it was scored by this metric before. */
+export function knownEvaluation(state: StudioFacts, metric: MetricChoice) {
+  const variant = triedNow(state);
   return variant ? (scoreOf(variant, metric) ?? null) : null;
 }
 

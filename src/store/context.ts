@@ -1,4 +1,5 @@
 /** What the slices of the store share: the worker, the files, the one job, and the worker's variant. */
+import type { Recipe } from '../recipe/schema.ts';
 import type {
   JobUpdate,
   LayerSet,
@@ -18,6 +19,12 @@ export interface FileDoor {
   choosePlace(suggestedName: string): Promise<SavePlace | null>;
   /** Saves with a link: no picker. */
   saveAsLink(blob: Blob, name: string): void;
+  /** Puts a text on the clipboard; false where the browser does not let it. */
+  copyText(text: string): Promise<boolean>;
+  /** The page's own address, without what follows `?` and `#`. */
+  pageAddress(): string;
+  /** As the browser names itself. */
+  browserName(): string;
 }
 
 export interface SavePlace {
@@ -28,6 +35,7 @@ export interface SavePlace {
 /** What every slice gets. */
 export interface SliceContext extends Tools {
   readonly variant: VariantKeeper;
+  readonly session: SessionKeeper;
   /** Gives the picks new sets, and asks what they would save. */
   readonly changeSets: (sets: readonly LayerSet[]) => void;
 }
@@ -60,8 +68,29 @@ export interface JobRunner {
 export interface VariantKeeper {
   /** Has the worker carry out a plan. While it runs, and after it failed, what the worker holds is not known. */
   put(plan: MergePlan, options: JobOptions): Promise<MergeResult>;
+  /**
+   * Has the worker merge by a recipe; `put` of the plan that it gives uses the recipe again, with its permutations.
+   * @param asked the plan that stands for it; by default the plan as it was carried out
+   */
+  putRecipe(recipe: string | Recipe, options: JobOptions, asked?: MergePlan): Promise<MergeResult>;
+  /** `put` of this plan will use the recipe. */
+  remember(asked: MergePlan, recipe: string): void;
   /** The variant that the page shows becomes the worker's, where it is not. */
   settle(options: JobOptions): Promise<void>;
   /** The chosen metric becomes the worker's, where it is not. */
   settleMetric(options: JobOptions): Promise<void>;
+}
+
+/** The session that was kept before the page was loaded, until it is taken up again. */
+export interface SessionKeeper {
+  /** Looks for one, and tells of it. */
+  look(): Promise<void>;
+  /**
+   * After a model or data were opened: what of it holds becomes the page's and the worker's.
+   * @returns a sentence for the status line; null where nothing came back
+   */
+  resume(options: JobOptions): Promise<string | null>;
+  forget(): Promise<void>;
+  /** Another one takes its place. */
+  replaced(): void;
 }

@@ -1,9 +1,9 @@
 /** Saving the current variant as a file. */
-import type { JobOptions, SavePlace, SliceContext } from './context.ts';
+import type { FileDoor, JobOptions, SavePlace, SliceContext } from './context.ts';
 import { formatBytes } from './format.ts';
 import { chosenFormat, savedName, suggestedName } from './formats.ts';
 import { isAbort } from './jobs.ts';
-import type { StudioActions } from './types.ts';
+import type { Status, StudioActions } from './types.ts';
 
 async function writeTo(place: SavePlace, blob: Blob, { signal, onProgress }: JobOptions): Promise<void> {
   await place.write(blob, signal, (written) => {
@@ -13,6 +13,20 @@ async function writeTo(place: SavePlace, blob: Blob, { signal, onProgress }: Job
       : `Writing, ${formatBytes(written)} of ${formatBytes(blob.size)}`;
     onProgress({ fraction: blob.size ? written / blob.size : 1, label });
   });
+}
+
+/** Writes to the place that was chosen, or saves with a link where there is none. */
+export async function saveBlob(
+  files: FileDoor,
+  place: SavePlace | null,
+  blob: Blob,
+  name: string,
+  options: JobOptions,
+): Promise<Status> {
+  if (place) await writeTo(place, blob, options);
+  else files.saveAsLink(blob, name);
+  const text = `Saved ${place?.name ?? name}, ${formatBytes(blob.size)}`;
+  return { kind: 'saved', text, savedBytes: blob.size };
 }
 
 export function createDownloadActions(context: SliceContext): Pick<StudioActions, 'setFormat' | 'download'> {
@@ -36,13 +50,12 @@ export function createDownloadActions(context: SliceContext): Pick<StudioActions
           const { blob, fileName, notes } = await api.download(format, options);
           if (options.signal.aborted) throw options.signal.reason;
           const linkName = savedName(name, fileName);
-          if (place) await writeTo(place, blob, options);
-          else files.saveAsLink(blob, linkName);
+          const status = await saveBlob(files, place, blob, linkName, options);
           const saved = place?.name ?? linkName;
           if (chosenFormat(get()).id === format) {
             set({ saveAs: { ...get().saveAs, saved: { fileName: saved, format, notes } } });
           }
-          return { kind: 'saved', text: `Saved ${saved}, ${formatBytes(blob.size)}`, savedBytes: blob.size };
+          return status;
         })
         .catch((error: unknown) => {
           if (!isAbort(error)) throw error;

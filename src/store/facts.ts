@@ -37,6 +37,9 @@ export const initialFacts: StudioFacts = {
   examples: null,
   saveAs: { format: 'onnx', saved: null },
   tour: { running: false, skipped: [] },
+  recipe: { asking: null, link: null },
+  session: { was: null, sample: null },
+  history: { past: [], future: [] },
   view: { kind: 'cka', groupId: null, table: false, stretch: true, stripWidth: null, theme: 'light' },
 };
 
@@ -67,6 +70,7 @@ export function factsForModel(model: ModelSummary, before: StudioFacts): Partial
     tried: [],
     examples: null,
     saveAs: { format: 'onnx', saved: null },
+    history: { past: [], future: [] },
     view: { ...before.view, kind: 'cka', groupId: model.groups[0]?.id ?? null, stripWidth: null },
   };
 }

@@ -46,6 +46,20 @@ export const browserFiles: FileDoor = {
     return placeOf(handle);
   },
 
+  async copyText(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // No clipboard without https, or not allowed: the link stands on the page too.
+      return false;
+    }
+  },
+
+  browserName: () => navigator.userAgent,
+
+  pageAddress: () => `${location.origin}${location.pathname}`,
+
   saveAsLink(blob, name) {
     const url = URL.createObjectURL(blob);
     const link = document.createElement('a');

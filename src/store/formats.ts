@@ -99,6 +99,16 @@ export function suggestedName(model: Named, plan: MergePlan | null, format: Down
   return `${base}${half}${isSeveralFiles(model) ? '.zip' : '.onnx'}`;
 }
 
+/** `model-merged-4-7.layerfold.json` */
+export function recipeName(model: Named, plan: MergePlan): string {
+  return `${stemOf(model)}${planSuffix(plan)}.layerfold.json`;
+}
+
+/** `model-merged-4-7-report.html` */
+export function reportName(model: Named, plan: MergePlan, kind: 'html' | 'markdown'): string {
+  return `${stemOf(model)}${planSuffix(plan)}-report.${kind === 'html' ? 'html' : 'md'}`;
+}
+
 /** The name shown, with the ending of the file that came: a file's name must not lie about what is in it. */
 export function savedName(suggested: string, fileName: string): string {
   const ending = /\.[a-z0-9]+$/i;

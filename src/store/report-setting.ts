@@ -122,7 +122,7 @@ export function againSection(recipe: Recipe | null): ReportSection {
       {
         kind: 'file',
         title: 'Recipe',
-        fileName: 'merge.recipe.json',
+        fileName: 'merge.layerfold.json',
         language: 'json',
         text: writeRecipe(recipe),
         ...(permutations &&

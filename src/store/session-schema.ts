@@ -276,6 +276,8 @@ export const sessionSchema = v.object({
   sweepSeed: v.nullable(seed),
   /** Of the merge, as a file: with its permutations, so that it comes back without calibration. */
   recipe: v.nullable(text),
+  /** The sample that the model is, where it is one. */
+  sample: v.optional(v.nullable(text)),
   facts: v.object({
     model,
     data: v.nullable(data),

@@ -10,8 +10,9 @@ import * as v from 'valibot';
 import type { SweepSeed } from '../pipeline/sweep-seed.ts';
 import { askForModel } from '../recipe/recipe.ts';
 import type { FileIdentity } from '../recipe/schema.ts';
+import { describePlan, describeSets } from './describe.ts';
 import { SESSION_FORMAT, SESSION_VERSION, type SessionSnapshot, sessionSchema } from './session-schema.ts';
-import type { StudioFacts } from './types.ts';
+import type { MergePlan, StudioFacts, WasOpen } from './types.ts';
 
 export type { SessionSnapshot } from './session-schema.ts';
 
@@ -26,6 +27,8 @@ export interface SessionParts {
   readonly sweepSeed: SweepSeed | null;
   /** The merge's recipe as a file. */
   readonly recipe: string | null;
+  /** The sample that is open, where it is one. */
+  readonly sample?: string | null;
 }
 
 /** What is to be kept; null while no model is open. */
@@ -89,6 +92,24 @@ export function factsOfSession({ facts }: SessionSnapshot): Partial<StudioFacts>
     merge: { ...merge, held: null },
     metric: { chosen: metric, held: null },
   };
+}
+
+/** What to tell of a session before its model is given again. */
+export function wordsOfSession({ files, savedAt, sample = null, facts }: SessionSnapshot): WasOpen {
+  const { model, similarity, picks, sweeps, plan, merge, tried } = facts;
+  const windows = Object.values(sweeps).reduce((sum, { entries }) => sum + entries.length, 0);
+  const unfinished = Object.values(sweeps).some(({ finished }) => finished === null);
+  const what = [
+    Object.keys(similarity.byGroup).length > 0 && 'the similarity of its layers',
+    windows > 0 &&
+      `${windows} scored ${windows === 1 ? 'window' : 'windows'}${unfinished ? ' of a sweep that was not finished' : ''}`,
+    plan && `${plan.result.candidates.length} proposed groups`,
+    merge.result
+      ? `the merge of ${describePlan(merge.result.plan as MergePlan, merge.result.droppedLayers, model.groups)}`
+      : picks.sets.length > 0 && `the picks ${describeSets(picks.sets, model.groups)}`,
+    tried.length > 0 && `${tried.length} ${tried.length === 1 ? 'variant' : 'variants'} tried`,
+  ].filter((part): part is string => Boolean(part));
+  return { fileName: model.fileName, files, sample, savedAt, what, stage: 'model', sentence: null };
 }
 
 export interface Resumed {

@@ -38,6 +38,8 @@ import type {
   SweepResult,
 } from '../pipeline/types.ts';
 import type { GpuPreference } from '../worker/api.ts';
+import type { AskingRecipe, WasOpen } from './again.ts';
+import type { Moment } from './history.ts';
 
 export type {
   AlignmentResult,
@@ -83,7 +85,8 @@ export type {
   TokenExample,
   ValueSummary,
 } from '../pipeline/types.ts';
-export type { GpuPreference, StudioApi } from '../worker/api.ts';
+export type { GpuPreference, StudioApi, SweepSeed } from '../worker/api.ts';
+export type { AskingRecipe, WasOpen } from './again.ts';
 
 /** The steps of the page (sweep, plan and recover are optional); a job and an error belong to one of them. */
 export type Step =
@@ -290,6 +293,18 @@ export interface StudioFacts {
     readonly saved: SavedAs | null;
   };
   readonly tour: { readonly running: boolean; readonly skipped: readonly TourStepId[] };
+  readonly recipe: {
+    readonly asking: AskingRecipe | null;
+    /** Holds for that merge only. */
+    readonly link: { readonly of: MergeResult; readonly text: string } | null;
+  };
+  readonly session: {
+    readonly was: WasOpen | null;
+    /** The sample that is open. */
+    readonly sample: string | null;
+  };
+  /** The last of `past` and the first of `future` are next to now. */
+  readonly history: { readonly past: readonly Moment[]; readonly future: readonly Moment[] };
   readonly view: {
     readonly kind: SimilarityKind;
     readonly groupId: string | null;
@@ -340,6 +355,20 @@ export interface StudioActions {
   compareExamples(request: GenerateRequest): Promise<void>;
   setFormat(format: DownloadFormat): void;
   download(): Promise<void>;
+  saveRecipe(): Promise<void>;
+  shareRecipe(): Promise<void>;
+  /** Carries a recipe file out; without a model, asks for the one that it is for. */
+  loadRecipe(file: File): Promise<void>;
+  /** Reads `location.hash`; nothing is carried out by it. */
+  takeLink(hash: string): Promise<void>;
+  /** Carries the recipe that waits out. */
+  applyRecipe(): Promise<void>;
+  forgetRecipe(): void;
+  saveReport(kind: 'html' | 'markdown'): Promise<void>;
+  lookForSession(): Promise<void>;
+  forgetSession(): Promise<void>;
+  /** The session that waits is written over by that of another model. */
+  replaceSession(): void;
   saveMatrix(): void;
   /** The heatmap as a figure; the page draws it. */
   saveMatrixFigure(format: 'png' | 'svg', draw: (figure: MatrixFigure) => Promise<Blob>): Promise<void>;
@@ -349,6 +378,8 @@ export interface StudioActions {
   startTour(): void;
   skipTourStep(): void;
   endTour(): void;
+  undo(): void;
+  redo(): void;
   cancel(): void;
   dismiss(id: number): void;
   refuseFiles(step: Step, sentence: string): void;

@@ -8,6 +8,7 @@ import type {
   GroupSummary,
   LayerSet,
   MergePlan,
+  MergeResult,
   MetricChoice,
   ModelSummary,
   OpenResult,
@@ -26,6 +27,7 @@ import {
   fakeModel,
   fakeModelNeeds,
 } from './fake-models.ts';
+import { fakeIdentity, fakeRecipe, fakeSeed, planOfRecipe } from './fake-recipe.ts';
 import { createFakeRecovery, ownBytes } from './fake-recovery.ts';
 import { damageOf, entryOf, examplesFor, proposalsFor, scored } from './fake-scores.ts';
 
@@ -99,7 +101,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
   const [first] = groups;
   const calls: string[] = [];
   const scoredWindows: string[] = [];
-  const cache = new Set<string>();
+  const cache = new Map<string, SweepEntry>();
   let current: MergePlan | null = null;
   let lastRun: RecoverResult | null = null;
   let choice: MetricChoice = { metric: fakeData(options).metric };
@@ -171,6 +173,22 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     return plan.score === 'best' ? { ...plan, score: ['preactivation', 'output-weights'] } : plan;
   };
 
+  const mergeBy = (plan: MergePlan): MergeResult => {
+    current = plan.sets.length > 0 ? plan : null;
+    lastRun = null;
+    const removed = plan.sets.reduce((sum, set) => sum + set.layers.length - 1, 0);
+    const dropped = [{ groupId: first.id, layers: [2, 4, 7, 9, 10].slice(0, removed) }];
+    return {
+      plan: carriedOut(plan),
+      saving: savingOf(plan.sets, ownBytes(plan, groups)),
+      notes: [],
+      aligned: [],
+      seconds: 1.7,
+      ...(plan.method === 'layer-drop' && { droppedLayers: dropped }),
+    };
+  };
+  const identity = () => fakeIdentity(model, model && state().data);
+
   return {
     calls,
     scored: scoredWindows,
@@ -230,18 +248,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     },
     async merge(plan, callOptions) {
       await step('merge', 'Aligning pair', callOptions);
-      current = plan.sets.length > 0 ? plan : null;
-      lastRun = null;
-      const removed = plan.sets.reduce((sum, set) => sum + set.layers.length - 1, 0);
-      const dropped = [{ groupId: first.id, layers: [2, 4, 7, 9, 10].slice(0, removed) }];
-      return {
-        plan: carriedOut(plan),
-        saving: savingOf(plan.sets, ownBytes(plan, groups)),
-        notes: [],
-        aligned: [],
-        seconds: 1.7,
-        ...(plan.method === 'layer-drop' && { droppedLayers: dropped }),
-      };
+      return mergeBy(plan);
     },
     async evaluate(split, callOptions) {
       await step('evaluate', 'Scoring, batch', callOptions);
@@ -276,12 +283,12 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
           await new Promise((resolve) => setTimeout(resolve, delay / 4));
           callOptions?.signal?.throwIfAborted();
           scoredWindows.push(`${start}–${end}`);
-          cache.add(key);
         }
         const { bytesAfter } = savingOf([
           { groupId: group.id, layers: Array.from({ length: end - start + 1 }) },
         ]);
         const entry = entryOf(choice.metric, group.id, start, end, group.layers, bytesAfter, request);
+        if (!known) cache.set(key, entry);
         entries.push(known ? { ...entry, blockRuns: 0 } : entry);
         callOptions?.onProgress?.({
           fraction: entries.length / windows.length,
@@ -338,6 +345,27 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     async recovery() {
       await step('recovery', 'Asking', undefined, 0);
       return lastRun;
+    },
+    async recipe(_evaluations, callOptions) {
+      await step('recipe', 'Writing the recipe', callOptions, Math.min(delay, 50));
+      return fakeRecipe(current && carriedOut(current), identity());
+    },
+    async mergeRecipe(recipe, callOptions) {
+      await step('mergeRecipe', 'Merging by the recipe', callOptions);
+      return mergeBy(planOfRecipe(recipe, identity()));
+    },
+    async identity(callOptions) {
+      await step('identity', 'Reading the file for its hash', callOptions, 0);
+      return identity();
+    },
+    async sweepSeed() {
+      calls.push('sweepSeed');
+      return fakeSeed(cache, identity());
+    },
+    async useSweepSeed(seed, callOptions) {
+      await step('useSweepSeed', 'Taking scored windows over', callOptions, 0);
+      for (const [key, entry] of seed.entries) cache.set(key, entry);
+      return seed.entries.length;
     },
     async examples(request, callOptions) {
       await step('examples', 'Writing, token', callOptions);

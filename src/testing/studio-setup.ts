@@ -1,11 +1,13 @@
 /** A store on the fake API and files that stay in memory: what the store's tests start from. */
 import type { FileDoor } from '../store/context.ts';
+import type { SessionPlace } from '../store/session-place.ts';
 import { createStudioStore } from '../store/studio.ts';
 import { createFakeApi, type FakeOptions } from './fake-api.ts';
 
-export function studio(options: FakeOptions = {}) {
+export function studio(options: FakeOptions = {}, loadPlace?: () => Promise<SessionPlace>) {
   const api = createFakeApi(options);
   const fetched: string[] = [];
+  const copied: string[] = [];
   const saved: { name: string; blob: Blob }[] = [];
   const door: FileDoor = {
     async fetchSample(sample, file) {
@@ -13,10 +15,16 @@ export function studio(options: FakeOptions = {}) {
       return new File(['x'], file);
     },
     choosePlace: async () => null,
+    copyText: async (text) => {
+      copied.push(text);
+      return true;
+    },
+    browserName: () => 'Test Browser 1.0',
+    pageAddress: () => 'https://example.org/layerfold/',
     saveAsLink: (blob, name) => saved.push({ name, blob }),
   };
-  const store = createStudioStore(api, door);
-  return { api, store, door, fetched, saved, now: () => store.getState() };
+  const store = createStudioStore(api, door, loadPlace);
+  return { api, store, door, fetched, saved, copied, now: () => store.getState() };
 }
 
 export async function opened(options: FakeOptions = {}) {

@@ -28,6 +28,7 @@ import './styles/sweep.css';
 import './styles/results.css';
 import './styles/recover.css';
 import './styles/compare.css';
+import './styles/again.css';
 
 export function App({ store }: { store: StudioStore }) {
   return (

@@ -9,6 +9,7 @@ import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
 import { Icon } from './icons.tsx';
 import { RadioCards } from './radio-cards.tsx';
+import { RecipeAndReport } from './recipe-and-report.tsx';
 import { Sentence } from './sentence.tsx';
 import { StepSection } from './step-section.tsx';
 import { useActionKind } from './use-action-kind.ts';
@@ -33,6 +34,7 @@ export function DownloadSection() {
         </div>
         <SavedNotes />
       </div>
+      <RecipeAndReport />
       <Alerts step="download" />
     </StepSection>
   );

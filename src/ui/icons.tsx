@@ -37,6 +37,8 @@ const DRAWINGS = {
   ),
   save: <path d="M12 4v11m-4.5-4.5L12 15l4.5-4.5M5 20h14" />,
   arrow: <path d="M5 12h14m-5-5 5 5-5 5" />,
+  undo: <path d="M8 4 4 8l4 4M4.5 8H14a5.5 5.5 0 0 1 0 11H8" />,
+  redo: <path d="m16 4 4 4-4 4m3.5-4H10a5.5 5.5 0 0 0 0 11h6" />,
 } as const satisfies Record<string, ReactNode>;
 
 export type IconName = keyof typeof DRAWINGS;

@@ -4,6 +4,7 @@ import { formatBytes, formatLeft, formatWhole } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import type { Job, Status } from '../store/types.ts';
 import { Button } from './button.tsx';
+import { UndoRedo } from './undo-redo.tsx';
 
 export function JobBar() {
   const job = useStudio((state) => state.job);
@@ -18,7 +19,7 @@ export function JobBar() {
         <p className="job-line" role="status" tabIndex={-1} ref={line}>
           {job ? job.label : <StatusText status={status} idle={idle} />}
         </p>
-        {job ? <Running job={job} onGone={() => line.current?.focus()} /> : null}
+        {job ? <Running job={job} onGone={() => line.current?.focus()} /> : <UndoRedo />}
       </div>
     </section>
   );

@@ -2,6 +2,7 @@
 import { useStudio } from '../store/react.ts';
 import { SAMPLES, type Sample } from '../store/samples.ts';
 import { Alerts } from './alerts.tsx';
+import { AskingRecipeCard } from './asking-recipe.tsx';
 import { Button } from './button.tsx';
 import { DropZone } from './drop-zone.tsx';
 import { PAPER } from './explain.tsx';
@@ -10,6 +11,7 @@ import { Icon } from './icons.tsx';
 import { ModelSummaryView } from './model-summary.tsx';
 import { ModelNeeds } from './needs.tsx';
 import { StepSection } from './step-section.tsx';
+import { WasOpenCard } from './was-open.tsx';
 
 export function OpenSection() {
   const model = useStudio((state) => state.model);
@@ -27,6 +29,8 @@ export function OpenSection() {
       }
     >
       {!model && <Pitch />}
+      <WasOpenCard />
+      <AskingRecipeCard />
       <div className={model ? 'ways-in ways-in-small' : 'ways-in'}>
         <DropZone
           label="Model"

@@ -88,6 +88,9 @@ const handlers: Record<Method, Handler> = {
   download: async (o, [format]: readonly DownloadFormat[]) => (await ready()).download(format, o),
 };
 
+/** Answered while another call runs: they only read, and the session of a sweep is kept while it goes. */
+const BESIDE: readonly Method[] = ['identity', 'sweepSeed'];
+
 const post = (message: FromWorker) => self.postMessage(message);
 
 async function answer(id: number, method: Method, args: readonly unknown[]): Promise<void> {
@@ -116,5 +119,9 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     return;
   }
   controllers.set(data.id, new AbortController());
+  if (BESIDE.includes(data.method)) {
+    void answer(data.id, data.method, data.args);
+    return;
+  }
   queue = queue.then(() => answer(data.id, data.method, data.args));
 };

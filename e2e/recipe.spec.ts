@@ -1,0 +1,95 @@
+/**
+ * A recipe makes the same file again in a fresh profile, a link asks for its model first, a report opens by itself, and
+ * a page that was loaded again in the middle of a sweep goes on where it was.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from '@playwright/test';
+import { launchStudio, type Studio } from './studio.ts';
+import { scratchFolder } from './support/scratch.ts';
+
+const folder = scratchFolder();
+const at = (name: string) => join(folder, name);
+
+async function withStudio(work: (studio: Studio) => Promise<void>): Promise<void> {
+  const studio = await launchStudio({ gpu: 'off' });
+  try {
+    await work(studio);
+    expect(await studio.errors()).toEqual([]);
+    expect(studio.consoleErrors).toEqual([]);
+  } finally {
+    await studio.close();
+  }
+}
+
+test('a recipe gives the same file in a fresh profile, as a file and as a link', async () => {
+  let link = '';
+  await withStudio(async (studio) => {
+    await studio.openSample('digits-vit');
+    await studio.pickWindow(4, 5);
+    await studio.merge({ reference: 'last' });
+    await studio.download(at('merged.onnx'));
+    await studio.download(at('digits.layerfold.json'), { format: 'recipe' });
+    link = await studio.shareLink();
+    await studio.saveReport(at('report.html'), 'HTML');
+    await studio.saveReport(at('report.md'), 'Markdown');
+  });
+  const merged = readFileSync(at('merged.onnx'));
+  expect(JSON.parse(readFileSync(at('digits.layerfold.json'), 'utf8')).permutations).toHaveLength(1);
+  for (const report of ['report.html', 'report.md'])
+    expect(readFileSync(at(report), 'utf8')).toContain('layerfold-recipe');
+
+  await withStudio(async (studio) => {
+    await studio.openSample('digits-vit');
+    await studio.loadRecipe(at('digits.layerfold.json'));
+    await studio.download(at('again.onnx'));
+    expect(readFileSync(at('again.onnx')).equals(merged)).toBe(true);
+    // The recipe of the recipe is the recipe.
+    await studio.download(at('again.layerfold.json'), { format: 'recipe' });
+    const [first, second] = ['digits', 'again'].map((name) =>
+      JSON.parse(readFileSync(at(`${name}.layerfold.json`), 'utf8')),
+    );
+    expect(second.plan).toEqual(first.plan);
+    expect(second.permutations).toEqual(first.permutations);
+
+    await studio.page.evaluate((hash) => {
+      location.hash = hash;
+    }, new URL(link).hash);
+    const card = studio.page.getByRole('region', { name: 'Recipe to apply', exact: true });
+    await expect(card).toContainText('model.onnx');
+    await studio.clearWindows();
+    await studio.applyRecipe();
+    await expect(card).toHaveCount(0);
+    await studio.download(at('linked.onnx'));
+    // Aligned anew, on the same data.
+    expect(readFileSync(at('linked.onnx')).equals(merged)).toBe(true);
+  });
+});
+
+test('a reload in the middle of a sweep loses nothing', async () => {
+  await withStudio(async (studio) => {
+    const { page } = studio;
+    await studio.openSample('digits-vit');
+    await studio.chooseMerge({ method: 'vanilla' });
+    await studio.fillSweep(2, 2);
+    await page.getByRole('button', { name: 'Sweep all windows', exact: true }).click();
+    const rows = page.getByRole('table', { name: 'Sweep results', exact: true }).getByRole('row');
+    await expect.poll(() => rows.count(), { timeout: 120_000 }).toBeGreaterThan(2);
+    // A second page of the same profile looks on, and leaves it alone.
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await other.getByRole('region', { name: 'Last session', exact: true }).waitFor();
+    await other.close();
+    await page.waitForTimeout(1500);
+    await page.reload();
+    expect(await studio.lastSession()).toMatch(/scored windows? of a sweep that was not finished/);
+    await page.getByRole('button', { name: 'Go on with digits-vit', exact: true }).click();
+    await expect.poll(() => rows.count(), { timeout: 60_000 }).toBeGreaterThan(2);
+    await expect(page.getByRole('region', { name: 'Last session', exact: true })).toHaveCount(0);
+    const kept = (await studio.sweepRows()).length;
+    const all = await studio.sweepRange(2, 2);
+    expect(all).toHaveLength(11);
+    // What was scored before the reload is not run again.
+    expect(all.filter(({ blockRuns }) => blockRuns === 0).length).toBeGreaterThanOrEqual(kept);
+  });
+});
