@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type StackColumn, stackFigure } from './stack-figure.ts';
+import { type StackColumn, stackFigure, stackLinks } from './stack-figure.ts';
 
 const nothing = { picked: [], tied: [], withoutFfn: [], leftOut: [] };
 const stack = { layers: 8, ffnBytes: 200, attentionBytes: 100, scaleBytes: 300 };
@@ -40,6 +40,24 @@ describe('stack figure', () => {
     expect(c.x + c.width).toBeLessThan(other.x);
     expect(new Set([a, b, c].map(({ height }) => height)).size).toBe(1);
     expect(columns.map(({ set }) => set)).toEqual([null, null, 0, 0, 0, null, null, null]);
+  });
+
+  it('bridges the layers between the parts of a tied block, above their FFNs', () => {
+    const columns = stackFigure(stack, {
+      ...nothing,
+      tied: [
+        [1, 2, 5],
+        [3, 7],
+      ],
+    });
+    const links = stackLinks(columns);
+    expect(links.map(({ set }) => set)).toEqual([0, 1]);
+    const { box } = links[0];
+    expect(box.x).toBeCloseTo(columns[2].ffn.x + columns[2].ffn.width, 12);
+    expect(box.x + box.width).toBeCloseTo(columns[5].ffn.x, 12);
+    expect(box.y).toBeGreaterThan(columns[3].attention.y + columns[3].attention.height);
+    expect(box.y + box.height).toBeLessThan(columns[3].ffn.y);
+    expect(stackLinks(stackFigure(stack, { ...nothing, picked: [[1, 5]] }))).toEqual([]);
   });
 
   it('shows what a pick will free, without freeing it', () => {

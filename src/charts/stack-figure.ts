@@ -9,6 +9,7 @@ export const STACK_HEIGHT = 100;
 export const COLUMN_PITCH = 10;
 const COLUMN = 9;
 const BETWEEN = 3;
+const LINK = 2;
 
 export interface Stack {
   readonly layers: number;
@@ -105,4 +106,26 @@ export function stackFigure(stack: Stack, sets: StackedSets): StackColumn[] {
 /** Of the block that a set becomes: neighbours join over the gap between their columns. */
 function widthOf(members: readonly number[]): number {
   return members.reduce((sum, layer) => sum + (members.includes(layer + 1) ? COLUMN_PITCH : COLUMN), 0);
+}
+
+export interface StackLink {
+  readonly box: Box;
+  readonly set: number;
+}
+
+/** Thin bridges over the layers between the parts of a tied block: its layers need not be neighbours. */
+export function stackLinks(columns: readonly StackColumn[]): StackLink[] {
+  const last = new Map<number, StackColumn>();
+  const links: StackLink[] = [];
+  for (const column of columns) {
+    const { set, kind, ffn, layer } = column;
+    if (set === null || kind !== 'tied') continue;
+    const before = last.get(set);
+    last.set(set, column);
+    if (!before || before.layer === layer - 1) continue;
+    const x = before.ffn.x + before.ffn.width;
+    const box = { x, y: Math.max(0, ffn.y - BETWEEN / 2 - LINK / 2), width: ffn.x - x, height: LINK };
+    links.push({ box, set });
+  }
+  return links;
 }

@@ -7,6 +7,7 @@ import {
   STACK_HEIGHT,
   type StackColumn,
   stackFigure,
+  stackLinks,
 } from '../charts/stack-figure.ts';
 import { stackName } from '../store/describe.ts';
 import { formatBytes } from '../store/format.ts';
@@ -48,6 +49,9 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
       >
         {columns.map((column) => (
           <Column key={column.layer} column={column} />
+        ))}
+        {stackLinks(columns).map(({ box, set }) => (
+          <rect key={`${set} ${box.x}`} fill={windowColor(set)} {...box} />
         ))}
       </svg>
       <figcaption id={caption}>
