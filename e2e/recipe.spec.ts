@@ -80,7 +80,6 @@ test('a reload in the middle of a sweep loses nothing', async () => {
     await other.goto(page.url());
     await other.getByRole('region', { name: 'Last session', exact: true }).waitFor();
     await other.close();
-    await page.waitForTimeout(1500);
     await page.reload();
     expect(await studio.lastSession()).toMatch(/scored windows? of a sweep that was not finished/);
     await page.getByRole('button', { name: 'Go on with digits-vit', exact: true }).click();
