@@ -14,7 +14,7 @@ import { applySteps } from './recover.ts';
 import type { CalibrationTaps } from './recover-data.ts';
 import { type Recoveries, tapsOf } from './recoveries.ts';
 import type { Scorer } from './scoring.ts';
-import { type SweepCache, sweepWindows, variantKey } from './sweep.ts';
+import { type SweepCache, sweepWindows, variantKey, windowPlan } from './sweep.ts';
 import type {
   LayerSet,
   MergePlan,
@@ -64,13 +64,14 @@ export async function planGroups(
   const scoring = job.part(request.recover ? 0.5 : 0.2);
   scoring.expect(proposals.length);
   const candidates: PlanCandidate[] = [];
+  const proposed = proposals.map(({ windows, cost: estimate }) => ({
+    sets: windows.flatMap(({ first, last }) => windowPlan(request, first, last).sets),
+    estimate,
+  }));
   const taps = request.recover ? tapsOf(context) : undefined;
-  await taps?.prepare([{ group, layers: layersIn(proposals.flatMap((p) => p.windows)) }]);
-  for (const { windows, cost: estimate } of proposals) {
-    const sets = windows.map(({ first, last }) => ({
-      groupId,
-      layers: Array.from({ length: last - first + 1 }, (_, k) => first + k),
-    }));
+  const used = new Set(proposed.flatMap(({ sets }) => sets.flatMap((s) => s.layers)));
+  await taps?.prepare([{ group, layers: [...used].sort((a, b) => a - b) }]);
+  for (const { sets, estimate } of proposed) {
     const plan: MergePlan = { sets, method, reference, score };
     const whole = await scoreWhole(context, scorer, plan, choice, taps && { taps, recoveries });
     candidates.push({ sets, estimate, ...whole });
@@ -90,13 +91,6 @@ export async function planGroups(
 /** With recovery, where it was asked for. */
 function finalValue({ value, recovered }: PlanCandidate): number {
   return recovered?.value ?? value;
-}
-
-function layersIn(windows: readonly { readonly first: number; readonly last: number }[]): number[] {
-  const layers = windows.flatMap(({ first, last }) =>
-    Array.from({ length: last - first + 1 }, (_, k) => first + k),
-  );
-  return [...new Set(layers)].sort((a, b) => a - b);
 }
 
 /** @param refit to refit the down-projections too, and put what that gives on the shelf */

@@ -90,7 +90,7 @@ export async function carryOutRecipe(
   const parsed = typeof recipe === 'string' ? parseRecipe(recipe) : recipe;
   const files = await identify(context.opened, context.job.part(0.2));
   const merged = await mergeByRecipe(context, parsed, files, evaluate);
-  return recoveries.finish(context, merged, parsed.plan as Variant['plan']);
+  return recoveries.finish(context, merged);
 }
 
 /** Scored windows, as they may be kept outside; null where nothing was scored. */

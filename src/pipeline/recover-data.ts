@@ -7,10 +7,12 @@
  */
 import { type Dataset, readBatch } from '../data/dataset.ts';
 import type { Ffn, FfnGroup } from '../graph/ffn.ts';
+import type { FfnWeights } from '../merge/method.ts';
 import { type CalibrationBatch, type CalibrationData, inMemory } from '../recover/calibration.ts';
 import type { Dense } from '../recover/linear-algebra.ts';
 import { toRows } from './features.ts';
 import type { Changes, LiveModel } from './live-model.ts';
+import type { Job } from './progress.ts';
 import { paddingOn } from './side.ts';
 
 /** Bytes of X and Y that are kept. */
@@ -25,7 +27,8 @@ export interface TappedLayers {
 export interface TapSource {
   readonly live: LiveModel;
   readonly dataset: Dataset;
-  readonly signal?: AbortSignal;
+  /** Between two batches it can be cancelled. */
+  readonly job: Job;
 }
 
 /** X and Y of one FFN in one batch, of the original. */
@@ -38,10 +41,19 @@ export class CalibrationTaps {
   private readonly source: TapSource;
   /** A batch each. */
   private readonly kept = new Map<Ffn, Tapped[]>();
+  private readonly weights = new Map<Ffn, Promise<FfnWeights>>();
   private left = KEPT_BYTES;
 
   constructor(source: TapSource) {
     this.source = source;
+  }
+
+  /** The weights of one FFN, read once. */
+  weightsOf(group: FfnGroup, layer: number): Promise<FfnWeights> {
+    const ffn = group.ffns[layer];
+    const known = this.weights.get(ffn) ?? this.source.live.weightsOf(group, layer);
+    this.weights.set(ffn, known);
+    return known;
   }
 
   /** Runs the original once for all layers of some sets, and keeps what the budget allows. */
@@ -98,7 +110,7 @@ export class CalibrationTaps {
   private async *original(set: TappedLayers): AsyncGenerator<CalibrationBatch> {
     const ffns = set.layers.map((l) => set.group.ffns[l]);
     for (let b = 0; b < this.batches; b++) {
-      this.source.signal?.throwIfAborted();
+      await this.source.job.check();
       const isKept = ffns.every((f) => this.kept.has(f));
       const taken = isKept ? undefined : await this.tap([set], b);
       const each = ffns.map((f) => taken?.get(f) ?? this.kept.get(f)![b]);
@@ -136,7 +148,8 @@ export class CalibrationTaps {
     names: readonly string[],
     changes?: Changes,
   ): Promise<Map<string, Dense>> {
-    const { live, dataset } = this.source;
+    const { live, dataset, job } = this.source;
+    await job.check();
     const { feeds, padding } = await readBatch(dataset, 'calibrate', batch, dataset.itemsPerBatch);
     const groups = new Map<string, FfnGroup>(
       sets.flatMap(({ group, layers }) =>

@@ -21,6 +21,7 @@ import type {
   RecoveryStep,
   RungId,
   RungOutcome,
+  Saving,
   SetOutcome,
   SplitScores,
 } from './types.ts';
@@ -42,11 +43,12 @@ export class Ladder {
   private readonly request: RecoverRequest;
   private readonly recovery: BackendRecovery;
   private readonly taps: CalibrationTaps;
-  /** The merge as it was, without recovery: what variants are made from. */
+  /** What the run began with; its weights are given up once something better is kept. */
   private readonly merged: Variant;
   private sets: readonly RecoveredSet[];
   private steps: readonly RecoveryStep[];
   private variant: Variant;
+  private saving: Saving;
   private select: Scored;
   private readonly original: Scores;
   private readonly start: Scores;
@@ -71,6 +73,7 @@ export class Ladder {
     this.taps = open.taps;
     this.merged = variant;
     this.variant = variant;
+    this.saving = savingOf(tools.context.opened, variant);
     this.sets = open.sets;
     this.notes = open.notes;
     this.steps = variant.plan.recovery ?? [];
@@ -103,7 +106,7 @@ export class Ladder {
       job.announce(`Reading layers ${formatSet(stored.layers)}`);
       const permutations = variant.permutations[k];
       try {
-        sets.push(await openSet(context, { stored, permutations }, taps.of(stored), recovery.algebra));
+        sets.push(await openSet(context.opened, { stored, permutations }, taps, recovery.algebra));
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
         notes.push(error.message);
@@ -131,7 +134,7 @@ export class Ladder {
   /** One rung on all sets, and its outcome. */
   async climb({ rung, options = {} }: Climb): Promise<void> {
     const begun = performance.now();
-    const [before, bytes] = [this.select, this.bytes()];
+    const [before, { bytesAfter }] = [this.select, this.saving];
     const outcomes: SetOutcome[] = [];
     try {
       if (rung === 'refresh') await this.refresh(outcomes);
@@ -141,19 +144,17 @@ export class Ladder {
           outcomes.push(await this.attempt(rung, k, false, rung, options));
         }
       }
-    } finally {
-      // Also where it was cancelled: what was kept until then is told, with its scores.
-      if (outcomes.length > 0) await this.tell(rung, outcomes, before, bytes, begun);
+    } catch (error) {
+      // What was kept until it was cancelled is told too, with its scores.
+      if (isAbort(error) && outcomes.length > 0) await this.tell(rung, outcomes, before, bytesAfter, begun);
+      throw error;
     }
+    if (outcomes.length > 0) await this.tell(rung, outcomes, before, bytesAfter, begun);
   }
 
   finish(): RecoverResult {
     const { signal } = this.tools.context.job;
-    const result = this.result(
-      signal?.aborted ? 'cancelled' : performance.now() > this.deadline ? 'time' : 'enough',
-    );
-    this.tools.keep(this.variant, this.sets, result);
-    return result;
+    return this.result(signal?.aborted ? 'cancelled' : performance.now() > this.deadline ? 'time' : 'enough');
   }
 
   /** Positions of the sets that can be recovered, from shallow to deep. */
@@ -207,14 +208,21 @@ export class Ladder {
     const sets = this.sets.map((s, i) => (i === k && s ? { set: s.set, state: run.state } : s));
     const steps = [...this.steps, step];
     const variant = await recoveredVariant(context, this.merged, sets, steps);
-    const scored = await this.score('select', variant);
+    let scored: Scored;
+    try {
+      scored = await this.score('select', variant, rung === 'R6');
+    } catch (error) {
+      releaseVariant(variant);
+      throw error;
+    }
     const kept = damage(this.original.select, scored) < damage(this.original.select, this.select);
     if (kept) {
       this.variant = variant;
+      this.saving = savingOf(context.opened, variant);
       this.sets = sets;
       this.steps = steps;
       this.select = scored;
-      this.tools.keep(variant, sets, this.result('cancelled'));
+      this.tools.keep(variant, sets);
     } else releaseVariant(variant);
     const { before, after, notes } = run;
     return {
@@ -295,11 +303,12 @@ export class Ladder {
     return Math.max(TIMED_STEPS, Math.min(MOST_STEPS, Math.floor(left / each)));
   }
 
-  private async score(split: 'select' | 'report', variant: Variant): Promise<Scored> {
+  /** @param toTheEnd also where it is cancelled meanwhile: what was trained is worth its score */
+  private async score(split: 'select' | 'report', variant: Variant, toTheEnd = false): Promise<Scored> {
     const { scorer, choice, context } = this.tools;
     const { job } = context;
     // What a cancelled run keeps still has to be scored.
-    const quiet = job.signal?.aborted ? new Job() : job.quiet();
+    const quiet = toTheEnd || job.signal?.aborted ? new Job() : job.quiet();
     return scorer.variant(split, choice, variantKey(variant), variant.changes, quiet);
   }
 
@@ -310,7 +319,7 @@ export class Ladder {
     bytes: number,
     begun: number,
   ): Promise<void> {
-    const { context, keep } = this.tools;
+    const { context } = this.tools;
     this.report = await this.score('report', this.variant);
     const outcome: RungOutcome = {
       rung,
@@ -320,11 +329,10 @@ export class Ladder {
       score: this.select.value,
       standardError: pairedStandardError(before, this.select),
       report: this.report.value,
-      addedBytes: this.bytes() - bytes,
+      addedBytes: this.saving.bytesAfter - bytes,
       seconds: (performance.now() - begun) / 1000,
     };
     this.outcomes.push(outcome);
-    keep(this.variant, this.sets, this.result('cancelled'));
     context.job.tell(`${LABELS[rung]}: done`, this.share(), { rung: outcome });
   }
 
@@ -342,16 +350,12 @@ export class Ladder {
       original: values(this.original),
       start: values(this.start),
       end: { select: this.select.value, report: this.report.value },
-      saving: savingOf(context.opened, this.variant),
+      saving: this.saving,
       stopped,
       notes: this.notes,
       seconds: context.job.seconds,
       engine,
     };
-  }
-
-  private bytes(): number {
-    return savingOf(this.tools.context.opened, this.variant).bytesAfter;
   }
 
   /** Of the whole job, 0 to 1: rungs done, or time where it is limited. */
@@ -361,4 +365,8 @@ export class Ladder {
     if (minutes === undefined) return done;
     return Math.max(done, 1 - Math.max(0, this.deadline - performance.now()) / (60_000 * minutes));
   }
+}
+
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
 }

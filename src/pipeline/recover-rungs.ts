@@ -10,7 +10,7 @@ import type { CalibrationData } from '../recover/calibration.ts';
 import type { Recovered, RecoveryInput } from '../recover/method.ts';
 import type { BackendRecovery } from '../recover/on-backend.ts';
 import { runningMean } from '../recover/running-mean/running-mean.ts';
-import { averageLayers } from '../recover/tied-ffn.ts';
+import { averageLayers, type LayerFfn } from '../recover/tied-ffn.ts';
 import { layerOf } from '../recover/weights.ts';
 import type { StageContext } from './context.ts';
 import { alignPairs } from './pairs.ts';
@@ -48,8 +48,15 @@ export async function runRung(
   options: RecoveryStep['options'],
   control: RungControl = {},
 ): Promise<RungRun> {
-  const { originals, ffn } = state;
-  const input = { ffn, originals, data, algebra, storable: set.storable, ...control };
+  const { ffn } = state;
+  const input = {
+    ffn,
+    originals: originalsOf(set, state),
+    data,
+    algebra,
+    storable: set.storable,
+    ...control,
+  };
   // Options of one rung came from that rung or from its defaults.
   const method = methods[rung] as {
     recover(input: RecoveryInput, options: object): Promise<Recovered>;
@@ -99,12 +106,17 @@ export async function alignAnew(
   };
 }
 
+/** The original layers, aligned. */
+function originalsOf({ templates, gateHalf }: RecoverableSet, { permutations }: SetState): LayerFfn[] {
+  return templates.map((t, i) => layerOf(t, permutations[i], gateHalf));
+}
+
 /** The average under other permutations. */
 function realigned(
-  { templates, gateHalf }: RecoverableSet,
+  set: RecoverableSet,
   { ffn }: SetState,
   permutations: readonly (Permutation | null)[],
 ): SetState {
-  const originals = templates.map((t, i) => layerOf(t, permutations[i], gateHalf));
-  return { permutations, originals, ffn: averageLayers(ffn.activation, originals) };
+  const aligned = { permutations, ffn };
+  return { permutations, ffn: averageLayers(ffn.activation, originalsOf(set, aligned)) };
 }

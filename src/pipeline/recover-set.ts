@@ -21,7 +21,6 @@ import { foldScales } from '../recover/storage.ts';
 import {
   averageLayers,
   type DeltaRole,
-  type LayerFfn,
   type LowRank,
   type OwnRole,
   type TiedFfn,
@@ -31,6 +30,8 @@ import {
 import { foldedLayer, type GateHalf, layerOf, ownOf, readLayer } from '../recover/weights.ts';
 import type { PinnedTensor } from '../runtime/session.ts';
 import type { StageContext } from './context.ts';
+import type { OpenedModel } from './opened.ts';
+import type { CalibrationTaps } from './recover-data.ts';
 import type { RecoveryStep } from './types.ts';
 import type { Requantized, Variant } from './variant.ts';
 
@@ -47,7 +48,6 @@ export interface RecoverableSet {
 /** Where recovery of a set is. */
 export interface SetState {
   readonly permutations: readonly (Permutation | null)[];
-  readonly originals: readonly LayerFfn[];
   readonly ffn: TiedFfn;
 }
 
@@ -56,15 +56,15 @@ export interface SetState {
  * @throws RangeError where the FFN computes something that recovery has no formula for, in a sentence
  */
 export async function openSet(
-  { opened, live }: Pick<StageContext, 'opened' | 'live'>,
+  opened: OpenedModel,
   { stored, permutations }: { stored: StoredSet; permutations: SetState['permutations'] },
-  data: CalibrationData,
+  taps: CalibrationTaps,
   algebra: LinearAlgebra,
 ): Promise<{ set: RecoverableSet; state: SetState }> {
   const { group, layers } = stored;
   const templates: FfnWeights[] = [];
-  for (const layer of layers) templates.push(await live.weightsOf(group, layer));
-  const sample = await first(data);
+  for (const layer of layers) templates.push(await taps.weightsOf(group, layer));
+  const sample = await first(taps.of(stored));
   const read = [];
   for (const [i, layer] of layers.entries()) {
     const seen = { x: (sample.originalX ?? sample.x)[i], y: sample.y[i] };
@@ -82,7 +82,7 @@ export async function openSet(
       layers.map((l) => group.ffns[l]),
     ),
   };
-  return { set, state: { permutations, originals, ffn } };
+  return { set, state: { permutations, ffn } };
 }
 
 async function first(data: CalibrationData) {
@@ -133,7 +133,7 @@ export type RecoveredSet = { readonly set: RecoverableSet; readonly state: SetSt
  * @param steps what was done, for its plan
  */
 export async function recoveredVariant(
-  { opened, live }: Pick<StageContext, 'opened' | 'live'>,
+  { opened, live, dataset }: Pick<StageContext, 'opened' | 'live' | 'dataset'>,
   merged: Variant,
   sets: readonly RecoveredSet[],
   steps: readonly RecoveryStep[],
@@ -189,6 +189,7 @@ export async function recoveredVariant(
     files,
     changes: { weights },
     builtOn: merged.builtOn,
+    ...fittedOn(merged, dataset),
     requantized,
   };
 }
@@ -237,3 +238,13 @@ const ROLES: Readonly<
   hidden: { scale: 'hiddenScale' },
   out: { delta: 'outDelta', shift: 'bOut' },
 };
+
+/** The data that a recovery of a variant is fitted on: part of what it is, and more than one where data changed between runs. */
+export function fittedOn(
+  { fittedOn: before }: Pick<Variant, 'fittedOn'>,
+  dataset: StageContext['dataset'],
+): Pick<Variant, 'fittedOn'> {
+  const now = dataset?.key;
+  const keys = [before, now === before ? undefined : now].filter((k) => k !== undefined);
+  return keys.length > 0 ? { fittedOn: keys.join('+') } : {};
+}

@@ -172,6 +172,30 @@ describe('a gated model without biases', () => {
   }, 60_000);
 });
 
+test('a plan is fitted anew where the data is another', async () => {
+  const studio = await openShort(LLAMA);
+  await studio.merge(planOf([[1, 2]]));
+  const { plan } = await studio.recover(ask(['R3']));
+  const first = await bytesOf(studio);
+  const other = Object.assign(
+    new Blob([(await (await namedFile(`${GPT2}/report.txt`)).text()).slice(512, 1536)]),
+    {
+      name: 'calibrate.txt',
+    },
+  );
+  await studio.addData([other as NamedBlob]);
+  await studio.merge(plan);
+  expect(isSame(await bytesOf(studio), first)).toBe(false);
+  const { merged } = await studio.evaluate('select');
+  // Scored as itself, not as the fit on the data before.
+  const fresh = await openShort(LLAMA);
+  await fresh.addData([other as NamedBlob]);
+  await fresh.merge(plan);
+  expect((await fresh.evaluate('select')).merged).toBeCloseTo(merged, 5);
+  await fresh.dispose();
+  await studio.dispose();
+}, 300_000);
+
 test('proposals are refitted and ranked by what they then score', async () => {
   const studio = await openShort(LLAMA);
   const request = {

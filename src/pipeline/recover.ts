@@ -14,7 +14,7 @@ import { formatSet } from '../merge/sets.ts';
 import { type BackendRecovery, recoveryOn } from '../recover/on-backend.ts';
 import type { StageContext } from './context.ts';
 import type { CalibrationTaps } from './recover-data.ts';
-import { Ladder } from './recover-ladder.ts';
+import { isAbort, Ladder } from './recover-ladder.ts';
 import { alignAnew, type RungRun, runRung } from './recover-rungs.ts';
 import { openSet, type RecoveredSet, recoveredVariant } from './recover-set.ts';
 import { RUNG_IDS } from './recover-types.ts';
@@ -28,8 +28,10 @@ export interface RecoverTools {
   readonly choice: MetricChoice;
   readonly engine: EngineSummary;
   readonly taps: CalibrationTaps;
-  /** Takes a variant over as the current one, with what has been done for it; the one before it is released. */
-  keep(variant: Variant, sets: readonly RecoveredSet[], result: RecoverResult): void;
+  /** Takes a variant over as the current one; the one before it is released. */
+  keep(variant: Variant, sets: readonly RecoveredSet[]): void;
+  /** Told at the end, also where it was cancelled. */
+  ended(result: RecoverResult): void;
 }
 
 /**
@@ -52,9 +54,10 @@ export async function recoverVariant(
       await ladder.climb(rung);
     }
   } catch (error) {
-    if (!(error instanceof DOMException && error.name === 'AbortError')) throw error;
+    if (!isAbort(error)) throw error;
   }
   const result = ladder.finish();
+  tools.ended(result);
   tools.context.job.signal?.throwIfAborted();
   return result;
 }
@@ -115,7 +118,7 @@ export async function applySteps(
     }
     const permutations = merged.permutations[step.set];
     const { set, state } =
-      sets[step.set] ?? (await openSet(context, { stored, permutations }, taps.of(stored), recovery.algebra));
+      sets[step.set] ?? (await openSet(context.opened, { stored, permutations }, taps, recovery.algebra));
     const run = await repeat(context, merged, recovery, taps, { set, state }, step, { sets, done });
     sets[step.set] = { set, state: run.state };
     done.push({ ...step, options: run.options });

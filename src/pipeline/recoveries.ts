@@ -2,14 +2,14 @@
  * Recovery as the studio holds it: where the current variant is on the ladder, and earlier variants, so that undoing
  * and comparing need no second fit.
  *
- * Why a shelf: a recovered variant is expensive to make and small to keep (one FFN a tied set). What has left the
- * shelf is made again from the steps in its plan.
+ * Why a shelf: a recovered variant is expensive to make, and to keep it takes one more FFN a tied set beside the
+ * weights of the layers, which variants of one run share. What has left the shelf is made again from its plan's steps.
  */
 import { formatSet } from '../merge/sets.ts';
 import type { StageContext } from './context.ts';
 import { applySteps, type RecoverTools, type Replayed, recoverVariant } from './recover.ts';
 import { CalibrationTaps } from './recover-data.ts';
-import { type RecoveredSet, recoveredVariant } from './recover-set.ts';
+import { fittedOn, type RecoveredSet, recoveredVariant } from './recover-set.ts';
 import { variantKey } from './sweep.ts';
 import type { MergePlan, RecoverRequest, RecoverResult } from './types.ts';
 import { buildVariant, type Evaluate, releaseVariant, type Variant } from './variant.ts';
@@ -44,14 +44,14 @@ export class Recoveries {
    * @throws as `buildVariant`, and as the rungs do
    */
   async carryOut(context: StageContext, plan: MergePlan, evaluate?: Evaluate): Promise<Replayed> {
-    return this.finish(context, await buildVariant(context, plan, evaluate), plan);
+    return this.finish(context, await buildVariant(context, plan, evaluate));
   }
 
   /** The recovery of a plan on its merge, which is given up where it fails or is replaced. */
-  async finish(context: StageContext, merged: Variant, plan: MergePlan): Promise<Replayed> {
+  async finish(context: StageContext, merged: Variant): Promise<Replayed> {
     let made: Replayed = { variant: merged, sets: [] };
     try {
-      made = await this.restore(context, merged, plan);
+      made = await this.restore(context, merged);
       await context.job.check();
     } catch (error) {
       releaseVariant(merged);
@@ -66,11 +66,10 @@ export class Recoveries {
    * A merge with the recovery of its plan: from the shelf, or carried out again.
    * @throws RangeError where a step does not apply; DataError where data is missing; AbortError
    */
-  private async restore(context: StageContext, merged: Variant, plan: MergePlan): Promise<Replayed> {
-    const { recovery = [] } = plan;
+  private async restore(context: StageContext, merged: Variant): Promise<Replayed> {
+    const { recovery = [] } = merged.plan;
     if (recovery.length === 0) return { variant: merged, sets: [] };
-    const key = variantKey({ ...merged, plan: { ...merged.plan, recovery } });
-    const known = this.shelf.get(key);
+    const known = this.shelf.get(variantKey({ ...merged, ...fittedOn(merged, context.dataset) }));
     if (known) return { variant: await recoveredVariant(context, merged, known, recovery), sets: known };
     if (!context.dataset) {
       const sets = merged.plan.sets.map((s) => formatSet(s.layers)).join('; ');
@@ -85,21 +84,24 @@ export class Recoveries {
 
   /** Recovers the current variant further; each variant that is kept on the way is given to `keep`. */
   run(
-    tools: Omit<RecoverTools, 'keep' | 'taps'>,
+    tools: Omit<RecoverTools, 'keep' | 'ended' | 'taps'>,
     variant: Variant,
     request: RecoverRequest,
     keep: (variant: Variant) => void,
   ): Promise<RecoverResult> {
     const sets = variant.tied.map((_, k) => this.sets[k] ?? null);
+    this.last = null;
     return recoverVariant(
       {
         ...tools,
         taps: tapsOf(tools.context),
-        keep: (better, states, result) => {
+        keep: (better, states) => {
           this.keep({ variant: better, sets: states });
           this.sets = states;
-          this.last = result;
           keep(better);
+        },
+        ended: (result) => {
+          this.last = result;
         },
       },
       variant,
@@ -110,6 +112,7 @@ export class Recoveries {
 
   /** Puts what was made on the shelf. */
   keep({ variant, sets }: Replayed): void {
+    if (!variant.plan.recovery?.length) return;
     const key = variantKey(variant);
     this.shelf.delete(key);
     this.shelf.set(key, sets);
@@ -120,5 +123,5 @@ export class Recoveries {
 
 /** Taps of the calibration split, which there is. */
 export function tapsOf({ live, dataset, job }: StageContext): CalibrationTaps {
-  return new CalibrationTaps({ live, dataset: dataset!, ...(job.signal && { signal: job.signal }) });
+  return new CalibrationTaps({ live, dataset: dataset!, job });
 }

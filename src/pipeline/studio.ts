@@ -34,6 +34,7 @@ import {
   takeSeed,
 } from './recipe-desk.ts';
 import type { Replayed } from './recover.ts';
+import type { RecoveredSet } from './recover-set.ts';
 import { Recoveries } from './recoveries.ts';
 import { ScoreDesk } from './score-desk.ts';
 import { termsOf } from './score-terms.ts';
@@ -176,7 +177,6 @@ export class Studio {
     const opened = this.model();
     if (plan.sets.length === 0) {
       this.setVariant(null);
-      this.recoveries.begin();
       return { plan, saving: savingOf(opened, { tied: [] }), notes: [], aligned: [], seconds: job.seconds };
     }
     const context = await this.context(job);
@@ -216,12 +216,12 @@ export class Studio {
   /** Recovers the current variant, rung by rung; what is kept is the current variant at once. */
   async recover(request: RecoverRequest, options: JobOptions = {}): Promise<RecoverResult> {
     const job = new Job(options);
-    this.data();
-    if (!this.variant) throw new DataError('Nothing is merged, so there is nothing to recover. Merge first.');
     const scorer = await this.scorer(job);
     const [context, choice] = [await this.context(job), this.choice()];
+    // The model may have been opened anew to be checked on data, and with it what was merged before.
+    if (!this.variant) throw new DataError('Nothing is merged, so there is nothing to recover. Merge first.');
     const tools = { context, scorer, choice, engine: this.engine };
-    return this.recoveries.run(tools, this.variant, request, (better) => this.setVariant(better));
+    return this.recoveries.run(tools, this.variant, request, (better) => this.holdVariant(better));
   }
 
   /** The last run of recovery on the current merge, also where it was cancelled. */
@@ -350,8 +350,7 @@ export class Studio {
 
   /** Makes what was carried out the current variant. */
   private merged({ variant, sets }: Replayed, job: Job): MergeResult {
-    this.setVariant(variant);
-    this.recoveries.begin(sets);
+    this.setVariant(variant, sets);
     const opened = this.model();
     const groups = new Set(variant.plan.sets.map((s) => groupOf(opened, s.groupId)));
     const { score } = variant.plan;
@@ -374,7 +373,13 @@ export class Studio {
     return this.scores.choice;
   }
 
-  private setVariant(variant: Variant | null): void {
+  /** Another variant, and where it is on the ladder; null: the original. */
+  private setVariant(variant: Variant | null, sets: readonly RecoveredSet[] = []): void {
+    this.holdVariant(variant);
+    this.recoveries.begin(sets);
+  }
+
+  private holdVariant(variant: Variant | null): void {
     if (variant !== this.variant) releaseVariant(this.variant);
     this.variant = variant;
   }

@@ -38,10 +38,10 @@ export function windowPlan(request: Omit<SweepRequest, 'widths'>, first: number,
   return { sets: [{ groupId, layers }], method, reference, score };
 }
 
-/** Identifies a variant's weights: its plan as carried out, what was left out, and the data that it was aligned on. */
-export function variantKey({ plan, droppedLayers, builtOn }: Variant): string {
+/** Identifies a variant's weights: its plan as carried out, what was left out, and the data behind it. */
+export function variantKey({ plan, droppedLayers, builtOn, fittedOn }: Variant): string {
   const dropped = droppedLayers?.map((d) => `${d.groupId}:${d.layers.join('.')}`).sort() ?? null;
-  return JSON.stringify([planKey(plan), dropped, builtOn]);
+  return JSON.stringify([planKey(plan), dropped, builtOn, fittedOn ?? null]);
 }
 
 /** Identifies what a plan asks for. */

@@ -47,6 +47,8 @@ export interface Variant {
   readonly changes: Changes;
   /** Key of the dataset whose calibration split aligned it; empty where none was used. */
   readonly builtOn: string;
+  /** Key of the dataset that its recovery was fitted on, or keys. */
+  readonly fittedOn?: string;
   /** What quantizing merged weights again added, a set each. */
   readonly requantized?: readonly Requantized[];
   /** For `ffn-drop`: per group, the layers whose FFN is left out. */
