@@ -58,7 +58,7 @@ export function writeRecipe(recipe: Recipe): string {
 }
 
 /** Whether two models are the same: the same contents, whatever the files are called. */
-export function sameFiles(a: readonly FileIdentity[], b: readonly FileIdentity[]): boolean {
+function sameFiles(a: readonly FileIdentity[], b: readonly FileIdentity[]): boolean {
   const contents = (files: readonly FileIdentity[]) =>
     files
       .map((f) => f.sha256)

@@ -117,7 +117,7 @@ const resultsSchema = v.strictObject({
   notes: listOf(v.string('a sentence'), 0, 256),
 });
 
-export const dataSchema = v.strictObject({
+const dataSchema = v.strictObject({
   key: text(256),
   kind: oneOf(['text', 'pairs', 'images', 'audio', 'tensors']),
   contextLength: v.exactOptional(whole(1, Number.MAX_SAFE_INTEGER)),

@@ -23,7 +23,7 @@ const exponentialPart = (b: PlainBuilder, x: Plain, alpha: number) =>
   b.scale(b.sub(b.unary('Exp', negativePart(b, x)), b.scalar(1)), alpha);
 
 /** x·Φ(x) */
-export const geluExact: Curve = (b, x) => {
+const geluExact: Curve = (b, x) => {
   const erf = b.unary('Erf', b.scale(x, Math.SQRT1_2));
   return b.mul(b.scale(x, 0.5), b.add(erf, b.scalar(1)));
 };

@@ -1,5 +1,5 @@
 /**
- * `npx tsx e2e/trial-tune.ts [digits-vit] [--window=4-7] [--steps=150] [--items=8] [--rate=0.0005] [--local=400]`: what
+ * `npx tsx e2e/bench-tune.ts [digits-vit] [--window=4-7] [--steps=150] [--items=8] [--rate=0.0005] [--local=400]`: what
  * end-to-end tuning brings on a sample after local recovery (R3, then R6 with `local` steps; 0 leaves both out), with
  * distillation from the original on the calibration split alone; seconds and processor seconds of a step.
  *
