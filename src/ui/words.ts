@@ -183,7 +183,8 @@ export const RECOVERY_MODES: readonly {
   {
     id: 'best',
     name: 'Best in the time given',
-    about: 'Recommended. Climbs the whole ladder, keeps what helps, and distils with the time that is left.',
+    about:
+      'Recommended. Climbs the ladder without own low-rank corrections (R5), which cost real size, keeps what helps, and distils with the time that is left.',
   },
   {
     id: 'chosen',
@@ -198,6 +199,8 @@ export interface RungWords {
   readonly about: string;
   /** What the file has more. */
   readonly adds: string;
+  /** Left out of “best” (`BEST` of the pipeline): tried only where it is ticked. */
+  readonly notInBest?: true;
 }
 
 /** The ladder, by what a rung costs in time. The names are the page object's too. */
@@ -254,6 +257,7 @@ export const LADDER: readonly {
         name: 'Own low-rank corrections',
         about: 'A small correction of its own to each layer’s matrices: the one rung that costs real size.',
         adds: 'thin matrices a layer',
+        notInBest: true,
       },
     ],
   },
