@@ -184,7 +184,7 @@ export const RECOVERY_MODES: readonly {
     id: 'best',
     name: 'Best in the time given',
     about:
-      'Recommended. Climbs the ladder without own low-rank corrections (R5), which cost real size, keeps what helps, and distils with the time that is left.',
+      'Recommended. Climbs the ladder but for R5, which costs real size, keeps what helps, and distils with the time that is left.',
   },
   {
     id: 'chosen',
