@@ -18,8 +18,6 @@ export type { SessionSnapshot } from './session-schema.ts';
 
 /** What the page's facts do not say of themselves. */
 export interface SessionParts {
-  /** Version of Layerfold. */
-  readonly app: string;
   /** Milliseconds since 1970. */
   readonly savedAt: number;
   readonly files: readonly FileIdentity[];
