@@ -6,13 +6,13 @@
  * the first recipe comes. A recipe that waits for its model is kept here; the page's facts only tell of it.
  */
 import type { Recipe } from '../recipe/schema.ts';
-import { knownEvaluation, knownScores } from './compare.ts';
+import { knownScores, recallScore } from './compare.ts';
 import type { SliceContext } from './context.ts';
 import { describePlan } from './describe.ts';
 import { saveBlob } from './download.ts';
 import { recipeName } from './formats.ts';
 import { isAbort, sentenceOf } from './jobs.ts';
-import { factsOfMerge } from './merge.ts';
+import { takeOver } from './merge.ts';
 import type { AskingRecipe, MergePlan, StudioActions } from './types.ts';
 
 type RecipeActions = Pick<
@@ -56,12 +56,8 @@ export function createRecipeActions(context: SliceContext): RecipeActions {
     await jobs.run({ step: 'merge', label: 'Merging by the recipe', cancelled }, async (options) => {
       const { plan: asked, ...rest } = await variant.putRecipe(recipe, options);
       const result = { ...rest, plan: asked };
-      context.changeSets(asked.sets);
-      const { method, reference, score, seed = get().merge.seed } = asked;
-      set({ merge: { ...get().merge, method, reference, score, seed } });
-      set(factsOfMerge(get(), asked, result));
-      const { chosen } = get().metric;
-      if (chosen) set({ evaluation: knownEvaluation(get(), chosen) });
+      takeOver(context, asked, result);
+      recallScore(context);
       done = true;
       const text = `Merged by the recipe: ${describePlan(asked, result.droppedLayers, get().model?.groups)}.`;
       return { kind: 'done', text };
