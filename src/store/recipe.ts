@@ -8,7 +8,7 @@
 import type { Recipe } from '../recipe/schema.ts';
 import { knownScores, recallScore } from './compare.ts';
 import type { SliceContext } from './context.ts';
-import { describePlan } from './describe.ts';
+import { describePlan, withLayers } from './describe.ts';
 import { saveBlob } from './download.ts';
 import { recipeName } from './formats.ts';
 import { isAbort, sentenceOf } from './jobs.ts';
@@ -36,8 +36,7 @@ export async function isRecipeFile(file: File): Promise<boolean> {
 
 function askingOf({ model, plan }: Recipe, from: AskingRecipe['from']): AskingRecipe {
   const files = model.files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }));
-  const plain = describePlan(plan as MergePlan);
-  const what = /^\d/.test(plain) ? `layers ${plain}` : plain;
+  const what = withLayers(describePlan(plan as MergePlan));
   return { from, files, what: what.length > MOST_WORDS ? `${what.slice(0, MOST_WORDS)}…` : what };
 }
 
