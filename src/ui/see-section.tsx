@@ -51,13 +51,13 @@ export function SeeSection() {
             <MatrixTable matrix={matrix} />
           ) : (
             <Heatmap
-              key={group.id}
+              key={`map ${group.id}`}
               group={group}
               matrix={matrix}
               onPair={(reference, layer) => setPair({ reference: String(reference), layer: String(layer) })}
             />
           )}
-          <LayerStack key={group.id} model={model} group={group} />
+          <LayerStack key={`stack ${group.id}`} model={model} group={group} />
           <MapTools samples={matrix.samples} />
         </div>
         <div className="see-side">
