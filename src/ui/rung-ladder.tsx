@@ -6,15 +6,13 @@ import type { RungId } from '../store/types.ts';
 import { Icon } from './icons.tsx';
 import { LADDER, type RungWords } from './words.ts';
 
-const BEST_TRIES = 'All rungs but R5 are tried: it costs real size, so it is tried only where it is ticked.';
-
 export function RungLadder() {
   const best = useStudio(({ recover }) => recover.choice.mode === 'best');
   return (
     <div className="ladder">
       <div className="ladder-head">
         <h3>The ladder</h3>
-        <p className="note">{best ? BEST_TRIES : 'The ticked rungs are tried.'}</p>
+        <p className="note">{best ? 'All rungs but R5 are tried.' : 'The ticked rungs are tried.'}</p>
       </div>
       {LADDER.map(({ cost, rungs }) => (
         <fieldset key={cost} className="ladder-cost">

@@ -184,7 +184,7 @@ export const RECOVERY_MODES: readonly {
     id: 'best',
     name: 'Best in the time given',
     about:
-      'Recommended. Climbs the ladder but for R5, which costs real size, keeps what helps, and distils with the time that is left.',
+      'Recommended. Climbs the ladder but for R5, keeps what helps, and distils with the time that is left.',
   },
   {
     id: 'chosen',
@@ -255,7 +255,8 @@ export const LADDER: readonly {
       {
         id: 'R5',
         name: 'Own low-rank corrections',
-        about: 'A small correction of its own to each layer’s matrices: the one rung that costs real size.',
+        about:
+          'A small correction of its own to each layer’s matrices. It costs real size, so “best” leaves it out.',
         adds: 'thin matrices a layer',
         notInBest: true,
       },
