@@ -2,6 +2,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
 import { launchStudio } from './studio.ts';
+import { toggleExplanations } from './support/explanations.ts';
 import { quickModel } from './support/quick-model.ts';
 
 test('no serious violation in the main states, light and dark', async () => {
@@ -37,13 +38,7 @@ test('no serious violation in the main states, light and dark', async () => {
     await page.getByRole('button', { name: 'Take the two-minute tour', exact: true }).click();
     await check('with the tour begun');
     await studio.openModel(quickModel());
-    for (const question of [
-      'What is CKA?',
-      'Why is a permutation free?',
-      'What does tying do?',
-      'What does recovery do?',
-    ])
-      await page.getByText(question, { exact: true }).click();
+    await toggleExplanations(page);
     await check('with the tour on its way, and all explanations open');
     await page.getByRole('button', { name: 'End the tour', exact: true }).last().click();
     await check('with a model open');

@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from './server.ts';
 import { launchStudio, type Studio } from './studio.ts';
+import { toggleExplanations } from './support/explanations.ts';
 import { reference } from './support/fixtures.ts';
 import { scratchFolder } from './support/scratch.ts';
 
@@ -29,21 +30,9 @@ async function takeSamples(studio: Studio, take: Take): Promise<void> {
   await page.getByRole('button', { name: 'Two-minute tour', exact: true }).click();
   await take('2a-tour');
   await studio.openSample('shakespeare-gpt2');
-  for (const question of [
-    'What is CKA?',
-    'Why is a permutation free?',
-    'What does tying do?',
-    'What does recovery do?',
-  ])
-    await page.getByText(question, { exact: true }).click();
+  await toggleExplanations(page);
   await take('2b-tour-and-explanations');
-  for (const question of [
-    'What is CKA?',
-    'Why is a permutation free?',
-    'What does tying do?',
-    'What does recovery do?',
-  ])
-    await page.getByText(question, { exact: true }).click();
+  await toggleExplanations(page);
   await page.getByRole('button', { name: 'End the tour', exact: true }).last().click();
   await take('3-open');
   await page.getByRole('button', { name: 'Measure similarity', exact: true }).click();

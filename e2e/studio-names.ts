@@ -23,8 +23,8 @@ export const referenceNames: Record<ReferenceChoice, string> = {
   last: 'Last',
 };
 
-/** The choice of a format and the button that saves it. */
-export const downloadNames: Partial<Record<DownloadFormat, { format: string; button: string }>> = {
+/** The choice of a format and the button that saves it; a recipe is saved elsewhere. */
+export const downloadNames: Record<Exclude<DownloadFormat, 'recipe'>, { format: string; button: string }> = {
   onnx: { format: 'ONNX', button: 'Download ONNX' },
   'onnx-float16': { format: 'ONNX, half precision', button: 'Download half precision' },
   zip: { format: 'Zip for publishing', button: 'Download zip' },

@@ -3,7 +3,7 @@
  * exact numbers from `<data value>` and from the files that the page saves. Scripts use it through tsx as well as
  * the tests, so it imports Playwright's library and not its test runner.
  * Every call waits for the state that it asks for and throws the page's own sentence where an alert shows instead.
- * Limits: layers are 0-based in execution order; methods that the page does not have yet throw a sentence.
+ * Layers are 0-based in execution order.
  */
 import { statSync } from 'node:fs';
 import { type Browser as Chromium, chromium, type Locator, type Page } from 'playwright';
@@ -247,12 +247,13 @@ export class Studio extends RecipeDriver {
     await this.#pick(() => use.click(), `Remove window ${first}`, true);
   }
 
-  /** Picks a proposal's groups. */
+  /** Takes the proposal of these groups, as `applyPlan` does. */
   async usePlan(groups: readonly (readonly [number, number])[]): Promise<void> {
-    const names = groups.map(([first, last]) => `${first}–${last}`);
-    const [first] = names;
-    const use = this.button(`Use plan ${names.join(', ')}`);
-    await this.#pick(() => use.click(), `Remove window ${first}`, true);
+    const name = groups.map(([first, last]) => `${first}–${last}`).join(', ');
+    const headers = this.rows(this.table('Proposed plans')).getByRole('rowheader');
+    const index = (await headers.allTextContents()).indexOf(name);
+    if (index < 0) throw new Error(`The page proposes no plan of ${name}.`);
+    await this.applyPlan(index);
   }
 
   /** Has the page pick and merge the best variant that is that much smaller. */
@@ -297,7 +298,6 @@ export class Studio extends RecipeDriver {
     const { format = 'onnx' } = options;
     if (format === 'recipe') return this.saveRecipe(path);
     const names = downloadNames[format];
-    if (!names) throw new Error(`The page cannot save "${format}" yet.`);
     const formats = this.page.getByRole('radiogroup', { name: 'File format', exact: true });
     const choice = formats.getByRole('radio', { name: names.format, exact: true });
     if ((await choice.count()) === 0) throw new Error(`The page does not offer "${format}" for this model.`);

@@ -55,6 +55,11 @@ test('goes from the landing page to the downloaded file by keyboard', async () =
     expect(png.readUInt32BE(16), 'twice the width of the SVG').toBe(
       2 * Number(/width="(\d+)"/.exec(svg)?.[1]),
     );
+    const grid = page.getByRole('grid', { name: 'Similarity heatmap', exact: true });
+    for (const shown of [0, 1]) {
+      await page.getByRole('button', { name: 'Show as table', exact: true }).press('Enter');
+      await expect(grid).toHaveCount(shown);
+    }
 
     await go();
     await page.keyboard.press('Enter');

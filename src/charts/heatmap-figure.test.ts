@@ -31,11 +31,22 @@ describe('heatmap as a figure', () => {
       expect(svg).toContain(`>${tick}</text>`);
   });
 
+  it('holds nothing of a name that XML does not have', () => {
+    const control = String.fromCharCode(0, 0x1b);
+    const named = heatmapFigureSvg({ ...figure, title: `a${control}b`, lines: [`it's \ud800${control}`] });
+    expect(named).toContain('aria-label="a��b"');
+    expect(named).toContain('>it&#39;s ���</text>');
+    expect(named.isWellFormed()).toBe(true);
+  });
+
   it('writes the values of a small matrix into their cells, dark on bright and bright on dark', () => {
     expect(count(svg, '>.62</text>')).toBe(2);
     const dark = heatmapFigureSvg({ ...figure, matrix: { size: 2, values: [1, 0, 0.9, 1] } });
     expect(dark).toMatch(/fill="#ffffff">\.00</);
     expect(dark).toMatch(/fill="#101a24">\.90</);
+    const below = heatmapFigureSvg({ ...figure, matrix: { size: 2, values: [1, -0.001, -0.25, 1] } });
+    expect(below).toContain('>.00<');
+    expect(below).toContain('>−.25<');
   });
 
   it('outlines windows in the colours of their places: one square, or two and the blocks of their pairs', () => {

@@ -2,7 +2,7 @@
  * The heatmap as a figure to save: title, axes, cells, picked sets and legend in one SVG text that needs no style sheet
  * and no font of its own. Always dark on white, because it is for papers and slides. `charts/rasterise.ts` makes a PNG of it.
  */
-import { rgb } from 'd3';
+import { html } from './escape.ts';
 import {
   HEATMAP_INK,
   heatmapScale,
@@ -12,6 +12,7 @@ import {
   type Matrix,
   shortValue,
   textColor,
+  tickText,
   WRITTEN_VALUES,
   windowColor,
 } from './heatmap.ts';
@@ -68,7 +69,7 @@ export function heatmapFigureSvg(figure: HeatmapFigure): string {
     ...legendStops().map(({ offset, color }) => `<stop offset="${round(offset)}" stop-color="${color}"/>`),
     `</linearGradient></defs><rect x="${LEFT}" y="${legend}" width="240" height="12" fill="url(#ramp)"/>`,
     ...scale.ticks.map((tick) =>
-      text(LEFT + legendPosition(scale, tick, 240), legend + 28, shortNumber(tick), { size: 12 }),
+      text(LEFT + legendPosition(scale, tick, 240), legend + 28, tickText(tick), { size: 12 }),
     ),
     `<rect x="${LEFT + 280}" y="${legend}" width="18" height="12" fill="${HEATMAP_INK.light.hatch}"/>`,
     text(LEFT + 306, legend + 11, 'not measured', { size: 12, anchor: 'start' }),
@@ -83,7 +84,7 @@ export function heatmapFigureSvg(figure: HeatmapFigure): string {
   ];
   const width = LEFT + SIDE + RIGHT;
   const height = legend + 44 + Math.ceil(windows.length / 4) * LINE + (windows.length > 0 ? 10 : 0);
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" role="img" aria-label="${escaped(title)}"><rect width="${width}" height="${height}" fill="#ffffff"/>${parts.join('')}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" role="img" aria-label="${html(title)}"><rect width="${width}" height="${height}" fill="#ffffff"/>${parts.join('')}</svg>\n`;
 }
 
 /** A small matrix as a rectangle a cell, with its value; a large one as a path a colour, which draws several times faster. */
@@ -107,7 +108,7 @@ function cells(matrix: Matrix, color: (value: number) => string): string[] {
       }
       parts.push(`<rect x="${round(x)}" y="${round(y)}" width="${side}" height="${side}" fill="${fill}"/>`);
       if (row === column) continue;
-      const ink = textColor(rgb(fill).formatHex());
+      const ink = textColor(fill);
       const middle = { size: Math.min(15, Math.round(cell * 0.29)), color: ink };
       parts.push(text(x + cell / 2, y + cell / 2 + middle.size / 3, shortValue(value), middle));
     }
@@ -138,17 +139,9 @@ interface TextStyle {
 
 function text(x: number, y: number, content: string, style: TextStyle): string {
   const { size, weight = 400, anchor = 'middle', color = SOFT } = style;
-  return `<text x="${round(x)}" y="${round(y)}" font-size="${size}" font-weight="${weight}" text-anchor="${anchor}" fill="${color}">${escaped(content)}</text>`;
-}
-
-function shortNumber(value: number): string {
-  return String(Number(value.toFixed(2))).replace('-', '−');
+  return `<text x="${round(x)}" y="${round(y)}" font-size="${size}" font-weight="${weight}" text-anchor="${anchor}" fill="${color}">${html(content)}</text>`;
 }
 
 function round(value: number): string {
   return String(Math.round(value * 1000) / 1000);
-}
-
-function escaped(content: string): string {
-  return content.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }

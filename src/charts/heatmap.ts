@@ -3,7 +3,7 @@
  * into a cell or into a place on the diagonal. Pure functions of plain data; the frame around it (labels, focus,
  * outlines) is the page's. Cividis, because it reads the same with every common colour vision.
  */
-import { interpolateCividis, scaleSequential, ticks } from 'd3';
+import { interpolateCividis, rgb, scaleSequential, ticks } from 'd3';
 
 export interface Matrix {
   readonly size: number;
@@ -116,30 +116,37 @@ function snap(value: number, pixelRatio: number): number {
   return Math.round(value * pixelRatio) / pixelRatio;
 }
 
-/** `.94`: the leading zero says nothing in a cell. */
+/** `.94`: the leading zero says nothing in a cell, and a zero is not below zero. */
 export function shortValue(value: number): string {
   return value
     .toFixed(2)
+    .replace(/^-(?=0\.00$)/, '')
     .replace(/^(-?)0\./, '$1.')
     .replace('-', '−');
+}
+
+/** A tick of the legend, to hundredths. */
+export function tickText(value: number): string {
+  return String(Number(value.toFixed(2))).replace('-', '−');
 }
 
 const DARK_TEXT = '#101a24';
 const LIGHT_TEXT = '#ffffff';
 
-/** Near-black or white, whichever contrasts more (WCAG); `fill` is `#rrggbb`, as a canvas gives it back. */
+/** Near-black or white, whichever contrasts more (WCAG); `fill` is a CSS color. */
 export function textColor(fill: string | CanvasGradient | CanvasPattern): string {
   if (typeof fill !== 'string') return DARK_TEXT;
   const light = luminance(fill);
   return (light + 0.05) / (luminance(DARK_TEXT) + 0.05) > 1.05 / (light + 0.05) ? DARK_TEXT : LIGHT_TEXT;
 }
 
-function luminance(hex: string): number {
-  const channel = (start: number) => {
-    const value = Number.parseInt(hex.slice(start, start + 2), 16) / 255;
+function luminance(color: string): number {
+  const linear = (channel: number) => {
+    const value = channel / 255;
     return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
   };
-  return 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
+  const { r, g, b } = rgb(color);
+  return 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
 }
 
 /** Parts the hatching into cells. */

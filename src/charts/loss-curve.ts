@@ -3,21 +3,13 @@
  * before its last step. Plain data in, positions out.
  */
 import { extent, line, max, scaleLinear } from 'd3';
+import type { ChartBox } from './box.ts';
 
 export interface LossSeries {
   /** At most. */
   readonly steps: number;
   readonly points: readonly { readonly step: number; readonly heldOut: number }[];
   readonly ended: boolean;
-}
-
-export interface LossBox {
-  readonly width: number;
-  readonly height: number;
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
 }
 
 export interface LossMark {
@@ -42,7 +34,7 @@ export interface LossLayout {
 
 export function lossCurve(
   all: readonly LossSeries[],
-  { width, height, left, right, top, bottom }: LossBox,
+  { width, height, left, right, top, bottom }: ChartBox,
 ): LossLayout {
   const drawn = all.filter(({ points }) => points.length > 0);
   const x = scaleLinear([0, max(drawn, ({ steps }) => steps) || 1], [left, width - right]);

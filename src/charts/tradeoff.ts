@@ -3,6 +3,7 @@
  * beats in both. Plain data in, positions out.
  */
 import { extent, scaleLinear } from 'd3';
+import type { ChartBox } from './box.ts';
 
 export interface TradeoffPoint {
   readonly id: number;
@@ -26,15 +27,6 @@ export interface TradeoffLayout {
   readonly yTicks: readonly { readonly value: number; readonly y: number }[];
 }
 
-export interface TradeoffBox {
-  readonly width: number;
-  readonly height: number;
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-}
-
 /** Points that no other point equals or beats both in bytes and in score. */
 export function paretoFront(points: readonly TradeoffPoint[], higherIsBetter: boolean): TradeoffPoint[] {
   const better = (a: number, b: number) => (higherIsBetter ? a > b : a < b);
@@ -52,7 +44,7 @@ export function paretoFront(points: readonly TradeoffPoint[], higherIsBetter: bo
 export function tradeoff(
   points: readonly TradeoffPoint[],
   higherIsBetter: boolean,
-  { width, height, left, right, top, bottom }: TradeoffBox,
+  { width, height, left, right, top, bottom }: ChartBox,
 ): TradeoffLayout {
   const padded = (values: readonly number[]): [number, number] => {
     const [low = 0, high = 1] = extent(values);

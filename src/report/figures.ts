@@ -4,10 +4,19 @@
  * Colours of text and lines come from the report's style sheet by class, so that they follow light and dark; cells keep
  * cividis in both.
  */
-import { heatmapScale, labelStep, legendPosition, legendStops, windowColor } from '../charts/heatmap.ts';
+import { html } from '../charts/escape.ts';
+import {
+  heatmapScale,
+  labelStep,
+  legendPosition,
+  legendStops,
+  shortValue,
+  textColor,
+  tickText,
+  windowColor,
+} from '../charts/heatmap.ts';
 import { blocksOf, runsOf } from '../charts/layer-sets.ts';
 import { tradeoff } from '../charts/tradeoff.ts';
-import { html } from './escape.ts';
 import type { HeatmapBlock, StackBlock, TradeoffBlock } from './types.ts';
 
 const round = (value: number) => String(Math.round(value * 100) / 100);
@@ -43,11 +52,8 @@ export function heatmapSvg(block: HeatmapBlock, id: string): string {
       const box = `x="${round(x)}" y="${round(y)}" width="${round(cell - gap)}" height="${round(cell - gap)}"`;
       parts.push(`<rect ${box} fill="${color}"/>`);
       if (cell < WRITTEN_CELL || row === column) continue;
-      const text = hundredths(value)
-        .replace(/^(-?)0\./, '$1.')
-        .replace('-', '−');
       parts.push(
-        `<text x="${round(x + cell / 2)}" y="${round(y + cell / 2 + 3.5)}" class="cell" fill="${inkOn(color)}" text-anchor="middle">${text}</text>`,
+        `<text x="${round(x + cell / 2)}" y="${round(y + cell / 2 + 3.5)}" class="cell" fill="${textColor(color)}" text-anchor="middle">${shortValue(value)}</text>`,
       );
     }
   }
@@ -73,25 +79,10 @@ export function heatmapSvg(block: HeatmapBlock, id: string): string {
     ...scale.ticks.map((tick) => {
       const at = legendPosition(scale, tick, SIDE);
       const anchor = at < 8 ? 'start' : at > SIDE - 8 ? 'end' : 'middle';
-      return label(LEFT + at, legend + 22, String(Number(tick.toFixed(2))).replace('-', '−'), 'tick', anchor);
+      return label(LEFT + at, legend + 22, tickText(tick), 'tick', anchor);
     }),
   );
   return svg(LEFT + SIDE + 2, legend + 26, `${title}, ${size} by ${size} layers`, parts.join(''));
-}
-
-/** To two decimals, without a zero below zero. */
-function hundredths(value: number): string {
-  return (Math.round(value * 100) / 100 || 0).toFixed(2);
-}
-
-/** Near-black or white on `rgb(r, g, b)`, whichever contrasts more (WCAG). */
-function inkOn(color: string): string {
-  const [r, g, b] = (color.match(/[\d.]+/g) ?? []).map((part) => {
-    const value = Number(part) / 255;
-    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  });
-  const light = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  return (light + 0.05) / 0.06 > 1.05 / (light + 0.05) ? '#101a24' : '#ffffff';
 }
 
 /** Tied layers are one bar; layers of a set that are not neighbours are joined by a line below. */

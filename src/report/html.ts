@@ -3,7 +3,7 @@
  *
  * Why self-contained: it is kept beside the merged model, attached and cited; it must read the same in years.
  */
-import { html } from './escape.ts';
+import { html } from '../charts/escape.ts';
 import { heatmapSvg, stackSvg, tradeoffSvg } from './figures.ts';
 import { matrixText } from './matrix-text.ts';
 import { REPORT_STYLE } from './style.ts';

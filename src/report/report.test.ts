@@ -4,6 +4,7 @@ import { parseRecipe } from '../recipe/recipe.ts';
 import type { StudioFacts } from '../store/types.ts';
 import { sampleRecipe } from '../testing/recipes.ts';
 import { reportParts, sampleReport } from '../testing/reports.ts';
+import { opened } from '../testing/studio-setup.ts';
 import { fenced, markdown } from './escape.ts';
 import { reportHtml } from './html.ts';
 import { reportMarkdown } from './markdown.ts';
@@ -204,6 +205,29 @@ describe('what goes into it', () => {
       ['R3, down-projection refitted', '8–11', 'the merged model', 'lambda 0.01, own b_in + b_out'],
     ]);
     expect(report.summary).toContain(', then recovered. The file is ');
+  });
+
+  test('proposals that were refitted, with what that gave and added', async () => {
+    const { now } = await opened();
+    await now().proposePlans(3, true);
+    const { plan } = now();
+    const proposals = async (change: Partial<StudioFacts>) => {
+      const { sections } = await sampleReport((facts) => ({ ...facts, ...change }));
+      const [table] = sections.find(({ heading }) => heading === 'Proposed groups')!.blocks;
+      return table.kind === 'table' ? table : null;
+    };
+    const table = await proposals({ plan });
+    expect(table?.columns.map(({ name }) => name).slice(2)).toEqual(['With R3', 'Bytes after']);
+    const [best] = plan!.result.candidates;
+    const { value, bytesAfter } = best.recovered!;
+    expect(value).not.toBe(best.value);
+    expect(bytesAfter).toBeGreaterThan(best.bytesAfter);
+    const numbers = (text: string) => Number(text.replaceAll(',', ''));
+    const row = table!.rows[0].slice(1).map(numbers);
+    expect(row[0]).toBeCloseTo(best.value, 2);
+    expect(row[1]).toBeCloseTo(value, 2);
+    expect(row[2]).toBe(bytesAfter);
+    expect((await proposals({}))?.columns.map(({ name }) => name)).not.toContain('With R3');
   });
 
   test('what was not done is not there', async () => {

@@ -2,7 +2,7 @@
 import type { JobOptions, SliceContext } from './context.ts';
 import { describePlan } from './describe.ts';
 import { formatSeconds } from './format.ts';
-import { factsOfMerge, samePlan } from './merge.ts';
+import { samePlan, takeOver } from './merge.ts';
 import { choiceOf, metricPhrase, sameMetric } from './metrics.ts';
 import { ffnsRemoved } from './sets.ts';
 import { repeatable, scoreOf, withScore } from './tried.ts';
@@ -53,9 +53,15 @@ export function knownScores(state: StudioFacts): readonly EvaluationResult[] {
 }
 
 /** The score of the merge that is shown, where it was scored by this metric before. */
-export function knownEvaluation(state: StudioFacts, metric: MetricChoice) {
+function knownEvaluation(state: StudioFacts, metric: MetricChoice) {
   const variant = triedNow(state);
   return variant ? (scoreOf(variant, metric) ?? null) : null;
+}
+
+/** Shows the score of the merge that has become the one that is shown, where it is known. */
+export function recallScore({ set, get }: Pick<SliceContext, 'set' | 'get'>): void {
+  const { chosen } = get().metric;
+  set({ evaluation: chosen && knownEvaluation(get(), chosen) });
 }
 
 export function createCompareActions(context: SliceContext): CompareActions {
@@ -163,12 +169,8 @@ export function createCompareActions(context: SliceContext): CompareActions {
         async (options) => {
           const { asked } = chosen;
           const result = await variant.put(asked, options);
-          context.changeSets(asked.sets);
-          const { merge, metric } = get();
-          const { method, reference, score, seed = merge.seed } = asked;
-          set({ merge: { ...merge, method, reference, score, seed } });
-          set(factsOfMerge(get(), asked, result));
-          set({ evaluation: scoreOf(chosen, metric.chosen) ?? null });
+          takeOver(context, asked, result);
+          set({ evaluation: scoreOf(chosen, get().metric.chosen) ?? null });
           return {
             kind: 'done',
             text: `Variant ${id} is merged again: ${describePlan(result.plan, result.droppedLayers, get().model?.groups)}.`,

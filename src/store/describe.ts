@@ -129,3 +129,8 @@ export function describePlan(
   const recovered = plan.recovery?.length ? ` + ${describeRecovery(plan.recovery)}` : '';
   return `${describeSets(plan.sets, groups)}, ${METHOD_SHORT[method]}${seed}${reference}${score}${recovered}`;
 }
+
+/** What stands alone says that its numbers are layers; those of several stacks begin with the stack's name. */
+export function withLayers(description: string): string {
+  return /^\d/.test(description) ? `layers ${description}` : description;
+}

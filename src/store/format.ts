@@ -71,10 +71,6 @@ export function formatRounded(fraction: number): string {
   return minus(`${Math.round(fraction * 100)} %`);
 }
 
-export function formatTick(value: number): string {
-  return minus(String(Number(value.toFixed(2))));
-}
-
 /** The value of a pair of layers. */
 export function valueAt({ size, values }: SimilarityMatrix, row: number, column: number): number {
   return values[row * size + column];

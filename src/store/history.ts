@@ -6,7 +6,7 @@
  * step. Known limits: options of the method are part of a moment, but changing one alone is no step; measurements are
  * never undone.
  */
-import { knownEvaluation } from './compare.ts';
+import { recallScore } from './compare.ts';
 import type { SliceContext } from './context.ts';
 import type { StudioActions, StudioFacts } from './types.ts';
 
@@ -49,11 +49,8 @@ export function createHistoryKeeper(set: (part: Partial<StudioFacts>) => void) {
   };
 }
 
-export function createHistoryActions({
-  set,
-  get,
-  changeSets,
-}: SliceContext): Pick<StudioActions, 'undo' | 'redo'> {
+export function createHistoryActions(context: SliceContext): Pick<StudioActions, 'undo' | 'redo'> {
+  const { set, get, changeSets } = context;
   const go = (moment: Moment, history: StudioFacts['history'], text: string) => {
     // Asks what they save, where that is not known; it also clears what nothing picked clears.
     if (moment.picks.saving === null) changeSets(moment.picks.sets);
@@ -65,8 +62,7 @@ export function createHistoryActions({
       recover: { ...moment.recover, choice: recover.choice },
       status: { kind: 'done', text },
     });
-    const { chosen } = get().metric;
-    set({ evaluation: chosen && knownEvaluation(get(), chosen) });
+    recallScore(context);
   };
   return {
     undo() {

@@ -23,8 +23,11 @@ export function pickedPlan({ picks, merge }: StudioFacts): MergePlan {
 
 /** Equal in all that the method uses, and in how they were recovered. */
 export function samePlan(a: MergePlan, b: MergePlan): boolean {
-  const steps = ({ recovery = [] }: MergePlan) => JSON.stringify(recovery);
-  return sameMerge(a, b) && steps(a) === steps(b);
+  return sameMerge(a, b) && sameRecovery(a, b);
+}
+
+export function sameRecovery(a: MergePlan, b: MergePlan): boolean {
+  return JSON.stringify(a.recovery ?? []) === JSON.stringify(b.recovery ?? []);
 }
 
 /** Equal before recovery. */
@@ -58,6 +61,19 @@ export function factsOfMerge(
     recover: nothingRecovered(state),
     evaluation: null,
   };
+}
+
+/** Picks, options and merge become those of a plan that was carried out. */
+export function takeOver(
+  { set, get, changeSets }: SliceContext,
+  asked: MergePlan,
+  result: MergeResult,
+): void {
+  changeSets(asked.sets);
+  const { merge } = get();
+  const { method, reference, score, seed = merge.seed } = asked;
+  set({ merge: { ...merge, method, reference, score, seed } });
+  set(factsOfMerge(get(), asked, result));
 }
 
 export function createMergeActions({ set, get, jobs, fail, variant }: SliceContext): MergeActions {

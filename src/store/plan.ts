@@ -3,9 +3,9 @@ import type { JobOptions, SliceContext } from './context.ts';
 import { listSets } from './describe.ts';
 import { plansFileName, plansJson } from './export.ts';
 import { formatBytes, formatPercent } from './format.ts';
-import { factsOfMerge, pickedPlan } from './merge.ts';
+import { pickedPlan, takeOver } from './merge.ts';
 import { windowMethod, windowSettings } from './sweep.ts';
-import type { MergePlan, MergeResult, PlanCandidate, PlanRequest, PlanRun, StudioActions } from './types.ts';
+import type { PlanCandidate, PlanRequest, PlanRun, StudioActions } from './types.ts';
 
 type PlanActions = Pick<StudioActions, 'proposePlans' | 'findBestOfSize' | 'applyPlan' | 'savePlans'>;
 
@@ -39,14 +39,6 @@ export function createPlanActions(context: SliceContext): PlanActions {
     const run: PlanRun = { request, metric, result, sized: null };
     set({ plan: run });
     return run;
-  };
-
-  /** Picks, options and merge become those of a plan that was carried out. */
-  const takeOver = (plan: MergePlan, result: MergeResult) => {
-    context.changeSets(plan.sets);
-    const { method, reference, score } = plan;
-    set({ merge: { ...get().merge, method, reference, score } });
-    set(factsOfMerge(get(), plan, result));
   };
 
   return {
@@ -88,7 +80,7 @@ export function createPlanActions(context: SliceContext): PlanActions {
           const plan = candidate.recovered?.plan ?? { ...picked, sets: candidate.sets };
           const result = await variant.put(plan, options);
           const evaluation = await api.evaluate('select', options);
-          takeOver(plan, result);
+          takeOver(context, plan, result);
           set({ plan: { ...run, sized: { percent, candidate, evaluation } } });
           const text = `Picked and merged ${listSets(candidate.sets)}: ${formatBytes(result.saving.bytesAfter)}.`;
           return { kind: 'done', text };
@@ -104,7 +96,7 @@ export function createPlanActions(context: SliceContext): PlanActions {
         const cancelled = 'Your picks and your merge are as they were.';
         await jobs.run({ step: 'plan', label: 'Merging the proposal', cancelled }, async (options) => {
           const result = await variant.put(recovered.plan, options);
-          takeOver(recovered.plan, result);
+          takeOver(context, recovered.plan, result);
           const how = recovered.plan.recovery?.length
             ? 'merged and refitted'
             : 'merged; refitting did not help';

@@ -6,13 +6,13 @@
  * the first recipe comes. A recipe that waits for its model is kept here; the page's facts only tell of it.
  */
 import type { Recipe } from '../recipe/schema.ts';
-import { knownEvaluation, knownScores } from './compare.ts';
+import { knownScores, recallScore } from './compare.ts';
 import type { SliceContext } from './context.ts';
-import { describePlan } from './describe.ts';
+import { describePlan, withLayers } from './describe.ts';
 import { saveBlob } from './download.ts';
 import { recipeName } from './formats.ts';
 import { isAbort, sentenceOf } from './jobs.ts';
-import { factsOfMerge } from './merge.ts';
+import { takeOver } from './merge.ts';
 import type { AskingRecipe, MergePlan, StudioActions } from './types.ts';
 
 type RecipeActions = Pick<
@@ -36,8 +36,7 @@ export async function isRecipeFile(file: File): Promise<boolean> {
 
 function askingOf({ model, plan }: Recipe, from: AskingRecipe['from']): AskingRecipe {
   const files = model.files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }));
-  const plain = describePlan(plan as MergePlan);
-  const what = /^\d/.test(plain) ? `layers ${plain}` : plain;
+  const what = withLayers(describePlan(plan as MergePlan));
   return { from, files, what: what.length > MOST_WORDS ? `${what.slice(0, MOST_WORDS)}…` : what };
 }
 
@@ -56,12 +55,8 @@ export function createRecipeActions(context: SliceContext): RecipeActions {
     await jobs.run({ step: 'merge', label: 'Merging by the recipe', cancelled }, async (options) => {
       const { plan: asked, ...rest } = await variant.putRecipe(recipe, options);
       const result = { ...rest, plan: asked };
-      context.changeSets(asked.sets);
-      const { method, reference, score, seed = get().merge.seed } = asked;
-      set({ merge: { ...get().merge, method, reference, score, seed } });
-      set(factsOfMerge(get(), asked, result));
-      const { chosen } = get().metric;
-      if (chosen) set({ evaluation: knownEvaluation(get(), chosen) });
+      takeOver(context, asked, result);
+      recallScore(context);
       done = true;
       const text = `Merged by the recipe: ${describePlan(asked, result.droppedLayers, get().model?.groups)}.`;
       return { kind: 'done', text };

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { opened } from '../testing/studio-setup.ts';
 import { describePlan, describeRecovery } from './describe.ts';
 import { mergeIsStale, pickedPlan } from './merge.ts';
-import { cameBack, undoTarget, withLoss } from './recovered.ts';
+import { cameBack, undoTarget, wasKept, withLoss } from './recovered.ts';
 import { doneSteps } from './steps.ts';
 import { triedPoints } from './tried.ts';
-import type { LossCurve, StudioState } from './types.ts';
+import type { LossCurve, RungOutcome, StudioState } from './types.ts';
 
 type All = Awaited<ReturnType<typeof opened>>;
 
@@ -346,6 +346,20 @@ describe('numbers of recovery', () => {
     expect(cameBack('accuracy', at(0.9, 0.9), at(0.8, 0.5), at(0.88, 0.6), 'select')).toBeCloseTo(0.8, 12);
     expect(cameBack('perplexity', at(4, 4), at(5, 5), at(6, 6), 'report')).toBeCloseTo(-1, 12);
     expect(cameBack('perplexity', at(4, 4), at(3.9, 4), at(3, 3), 'report')).toBeNull();
+  });
+
+  it('count a rung that is tried twice as kept where either was', async () => {
+    const run = (await recovered()).now().recover.run!;
+    const [any] = run.outcomes;
+    const tries = (...outcomes: (readonly [RungOutcome['rung'], boolean])[]) => ({
+      ...run,
+      outcomes: outcomes.map(([rung, kept]) => ({ ...any, rung, kept })),
+    });
+    expect(wasKept(tries(['R5', true], ['R3', true], ['R5', false]), 'R5')).toBe(true);
+    expect(wasKept(tries(['R5', false], ['R3', true], ['R5', true]), 'R5')).toBe(true);
+    expect(wasKept(tries(['R5', false], ['R3', true], ['R5', false]), 'R5')).toBe(false);
+    expect(wasKept(run, 'R5')).toBeNull();
+    expect(wasKept(null, 'R3')).toBeNull();
   });
 
   it('part the loss into a curve a set', () => {

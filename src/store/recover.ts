@@ -6,12 +6,12 @@
  * run that is cancelled is asked what it kept, and one that failed leaves the merge as it was (`variant.ts` carries it
  * out again before it is used). Baselines and other merges are never recovered by it.
  */
-import { knownEvaluation } from './compare.ts';
+import { recallScore } from './compare.ts';
 import type { JobOptions, SliceContext } from './context.ts';
 import { ties } from './describe.ts';
 import { formatRounded, formatSeconds } from './format.ts';
 import { isAbort } from './jobs.ts';
-import { factsOfMerge } from './merge.ts';
+import { factsOfMerge, sameRecovery } from './merge.ts';
 import { formatMetric, metricName } from './metrics.ts';
 import { cameBack, endCurves, inLadderOrder, mergedScores, undoTarget, withLoss } from './recovered.ts';
 import type {
@@ -67,10 +67,6 @@ export function createRecoverActions(context: SliceContext): RecoverActions {
   const { api, set, get, jobs, fail, variant } = context;
 
   const recover = (part: Partial<StudioFacts['recover']>) => set({ recover: { ...get().recover, ...part } });
-  const recallScore = () => {
-    const { chosen } = get().metric;
-    set({ evaluation: chosen && knownEvaluation(get(), chosen) });
-  };
 
   /** The result becomes what is shown, and the variant before it what undo goes back to. */
   const adopt = (run: RecoverRun, result: RecoverResult, before: Before) => {
@@ -90,7 +86,7 @@ export function createRecoverActions(context: SliceContext): RecoverActions {
       merge: { ...hold, asked: next, held: next, result: { ...merge, plan, saving: result.saving } },
     });
     recover({ run: ended, history: [...get().recover.history, { asked, run: before.run }] });
-    recallScore();
+    recallScore(context);
   };
 
   /** Asks for the run, and shows what comes in of it. */
@@ -178,7 +174,7 @@ export function createRecoverActions(context: SliceContext): RecoverActions {
         const history = get().recover.history.slice(0, -1);
         set(factsOfMerge(get(), asked, merged));
         recover({ run: shown, history });
-        recallScore();
+        recallScore(context);
         const what = asked.recovery?.length ? 'what the run before it gained' : 'the merge without recovery';
         return { kind: 'done', text: `Undone: ${what} is current again.` };
       });
@@ -195,10 +191,6 @@ const PICKS_CLEARED: Status = {
   kind: 'done',
   text: 'The picks were cleared meanwhile: the model is the original.',
 };
-
-function sameRecovery(a: MergePlan, b: MergePlan): boolean {
-  return JSON.stringify(a.recovery ?? []) === JSON.stringify(b.recovery ?? []);
-}
 
 type Gathered = ReturnType<typeof gather>;
 

@@ -35,6 +35,12 @@ export function inLadderOrder(rungs: readonly RungId[]): RungId[] {
   return RUNGS.filter((rung) => rungs.includes(rung));
 }
 
+/** Whether a run kept a rung, also where it was tried more than once (R5 is, around R3); null where it was not tried. */
+export function wasKept(run: RecoverRun | null, id: RungId): boolean | null {
+  const outcomes = run?.outcomes.filter(({ rung }) => rung === id) ?? [];
+  return outcomes.length > 0 ? outcomes.some(({ kept }) => kept) : null;
+}
+
 /** Share of what merging lost on a split that is back; null where it lost nothing. Below 0 = more is lost. */
 export function cameBack(
   metric: Metric,

@@ -3,6 +3,7 @@ import type { Block, HeatmapBlock, ReportSection, TableBlock } from '../report/t
 import { describeSets, METHOD_SHORT, scoreValue, stackName } from './describe.ts';
 import { formatInteger, formatRho } from './format.ts';
 import { formatDifference, formatMetric, metricPhrase } from './metrics.ts';
+import { bytesOf } from './plan.ts';
 import { setName } from './sets.ts';
 import { rankedEntries } from './sweep.ts';
 import type { SimilarityKind, SimilarityMatrix, StudioFacts, SweepRun } from './types.ts';
@@ -69,20 +70,27 @@ function sweepBlocks(run: SweepRun, { model }: StudioFacts): Block[] {
 }
 
 function planTable({ plan, model }: StudioFacts): TableBlock {
-  const { result, metric } = plan!;
+  const { request, result, metric } = plan!;
+  const refitted = request.recover === true;
   return {
     kind: 'table',
     caption: `Proposals that remove ${result.removed} FFNs, merged whole and scored on the select split (original ${formatMetric(metric.metric, result.original)}). ${result.rule}`,
     columns: [
       { name: 'Groups' },
       { name: metricPhrase(metric), numeric: true },
+      ...(refitted ? [{ name: 'With R3', numeric: true }] : []),
       { name: 'Bytes after', numeric: true },
     ],
-    rows: result.candidates.map(({ sets, value, bytesAfter }) => [
-      describeSets(sets, model?.groups),
-      formatMetric(metric.metric, value),
-      formatInteger(bytesAfter),
-    ]),
+    rows: result.candidates.map((candidate) => {
+      const { sets, value, recovered } = candidate;
+      const withR3 = recovered ? formatMetric(metric.metric, recovered.value) : '–';
+      return [
+        describeSets(sets, model?.groups),
+        formatMetric(metric.metric, value),
+        ...(refitted ? [withR3] : []),
+        formatInteger(bytesOf(candidate)),
+      ];
+    }),
   };
 }
 

@@ -7,7 +7,16 @@
 import type { MergePlan, RecoveryStep } from '../pipeline/types.ts';
 import type { DataIdentity, FileIdentity, Recipe } from '../recipe/schema.ts';
 import type { Block, HeadlineNumber, NamedSet, Report, ReportSection } from '../report/types.ts';
-import { describePlan, describeSets, METHOD_SHORT, stackName, usesReference, usesScore } from './describe.ts';
+import { knownScores } from './compare.ts';
+import {
+  describePlan,
+  describeSets,
+  METHOD_SHORT,
+  stackName,
+  usesReference,
+  usesScore,
+  withLayers,
+} from './describe.ts';
 import {
   formatBytes,
   formatBytesTick,
@@ -16,12 +25,18 @@ import {
   formatPercent,
   formatSeconds,
 } from './format.ts';
-import { samePlan } from './merge.ts';
-import { formatDifference, formatMetric, higherIsBetter, metricPhrase } from './metrics.ts';
+import {
+  choiceOf,
+  formatDifference,
+  formatMetric,
+  higherIsBetter,
+  metricPhrase,
+  sameMetric,
+} from './metrics.ts';
 import { measuredBlocks } from './report-measured.ts';
 import { againSection, citeSection, dataSection, machineSection, modelSection } from './report-setting.ts';
 import { ffnsRemoved, setName } from './sets.ts';
-import { repeatable, triedPoints } from './tried.ts';
+import { scoreOf, triedPoints } from './tried.ts';
 import type { DataSummary, EvaluationResult, ScoreTerm, StudioFacts } from './types.ts';
 
 /** What the page's facts do not say of themselves. */
@@ -43,7 +58,7 @@ export function reportOf(state: StudioFacts, parts: ReportParts): Report | null 
   const { model, merge } = state;
   const { result, asked } = merge;
   if (!model || !result || !asked) return null;
-  const scores = scoresOf(state, asked, result.plan);
+  const scores = scoresOf(state);
   const { saving, plan } = result;
   const smaller = formatPercent(saving.bytesSaved / saving.bytesBefore);
   const first = scores[0] as EvaluationResult | undefined;
@@ -64,7 +79,7 @@ export function reportOf(state: StudioFacts, parts: ReportParts): Report | null 
   const { groups } = model;
   return {
     title: model.fileName,
-    summary: `${opening(describePlan(plan, result.droppedLayers, groups))}${plan.recovery?.length ? ', then recovered' : ''}. The file is ${smaller} smaller; ${
+    summary: `${sentence(withLayers(describePlan(plan, result.droppedLayers, groups)))}${plan.recovery?.length ? ', then recovered' : ''}. The file is ${smaller} smaller; ${
       first
         ? `${metricPhrase(first).toLowerCase()} is ${formatMetric(first.metric, first.merged)} instead of ${formatMetric(first.metric, first.original)}`
         : 'what that costs was not evaluated'
@@ -85,19 +100,15 @@ export function reportOf(state: StudioFacts, parts: ReportParts): Report | null 
   };
 }
 
-/** Layers are named by number; those of several stacks by the stack first. */
-const opening = (text: string) => (/^\d/.test(text) ? `Layers ${text}` : sentence(text));
 const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Of the merge that is reported, the metric that is chosen now first. */
-function scoresOf({ tried, evaluation }: StudioFacts, asked: MergePlan, plan: MergePlan): EvaluationResult[] {
-  const again = repeatable(asked, plan);
-  const known = tried.find((variant) => samePlan(variant.asked, again))?.scores ?? [];
-  if (!evaluation) return [...known];
-  const others = known.filter(
-    ({ metric, stride }) => metric !== evaluation.metric || stride !== evaluation.stride,
-  );
-  return [evaluation, ...others];
+function scoresOf(state: StudioFacts): readonly EvaluationResult[] {
+  const { evaluation } = state;
+  const known = knownScores(state);
+  if (!evaluation) return known;
+  const chosen = choiceOf(evaluation);
+  return [evaluation, ...known.filter((score) => !sameMetric(choiceOf(score), chosen))];
 }
 
 function samplesOf({ samples, split }: EvaluationResult, data: DataSummary | null): string {
@@ -232,10 +243,6 @@ function triedSection({ tried, metric, evaluation, model }: StudioFacts): Report
     const variant = tried.find((one) => one.id === id);
     return variant ? describePlan(variant.plan, variant.droppedLayers, model?.groups) : 'the original';
   };
-  const errorOf = (id: number) =>
-    tried
-      .find((one) => one.id === id)
-      ?.scores.find((s) => s.metric === choice.metric && s.stride === choice.stride);
   return [
     {
       heading: 'Everything that was tried',
@@ -262,7 +269,8 @@ function triedSection({ tried, metric, evaluation, model }: StudioFacts): Report
             { name: 'Difference', numeric: true },
           ],
           rows: points.map(({ id, bytes, score }) => {
-            const scored = errorOf(id);
+            const variant = tried.find((one) => one.id === id);
+            const scored = variant && scoreOf(variant, choice);
             const difference = scored
               ? formatDifference(choice.metric, scored.merged - scored.original, scored.standardError)
               : '–';

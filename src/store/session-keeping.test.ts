@@ -1,10 +1,9 @@
 /** The session over a reload: two stores that share a place are the page before and after. */
 import { expect, test, vi } from 'vitest';
-import { APP_VERSION } from '../pipeline/recipe-desk.ts';
 import type { FakeOptions } from '../testing/fake-api.ts';
 import { memoryPlace } from '../testing/memory-place.ts';
 import { studio } from '../testing/studio-setup.ts';
-import { APP, keepSession } from './session-keeping.ts';
+import { keepSession } from './session-keeping.ts';
 
 type Place = ReturnType<typeof memoryPlace>;
 
@@ -30,10 +29,6 @@ async function worked(place: Place) {
   all.stop();
   return all;
 }
-
-test('the version is that of the worker', () => {
-  expect(APP).toBe(APP_VERSION);
-});
 
 test('nothing is found at first, and an open model alone is not kept', async () => {
   const place = memoryPlace();

@@ -12,9 +12,6 @@ import { createSessionWriter, type SessionPlace } from './session-place.ts';
 import type { StudioStore } from './studio.ts';
 import type { MergeResult, StudioFacts } from './types.ts';
 
-/** The version of Layerfold that a session is of. */
-export const APP = '0.1.0';
-
 /** The facts that are kept. */
 const PARTS = [
   'model',
@@ -82,7 +79,6 @@ export function keepSession(
     if (now.model !== model || now.job?.step === 'open') return null;
     if (now.session.was) now.replaceSession();
     return sessionOf(now, {
-      app: APP,
       savedAt: Date.now(),
       files,
       dataKey: data?.key ?? null,

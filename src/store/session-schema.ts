@@ -264,8 +264,6 @@ const seed = v.object({
 export const sessionSchema = v.object({
   format: v.literal(SESSION_FORMAT),
   version: v.literal(SESSION_VERSION),
-  /** Version of Layerfold. */
-  app: text,
   /** Milliseconds since 1970. */
   savedAt: number,
   /** The model’s files. */

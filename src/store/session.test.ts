@@ -15,7 +15,6 @@ import { createSessionWriter } from './session-place.ts';
 
 const files = [{ name: 'model.onnx', bytes: 5, sha256: 'a'.repeat(64) }];
 const parts: SessionParts = {
-  app: '0.1.0',
   savedAt: 1,
   files,
   dataKey: 'data',

@@ -18,8 +18,6 @@ export type { SessionSnapshot } from './session-schema.ts';
 
 /** What the page's facts do not say of themselves. */
 export interface SessionParts {
-  /** Version of Layerfold. */
-  readonly app: string;
   /** Milliseconds since 1970. */
   readonly savedAt: number;
   readonly files: readonly FileIdentity[];
@@ -98,12 +96,13 @@ export function factsOfSession({ facts }: SessionSnapshot): Partial<StudioFacts>
 export function wordsOfSession({ files, savedAt, sample = null, facts }: SessionSnapshot): WasOpen {
   const { model, similarity, picks, sweeps, plan, merge, tried } = facts;
   const windows = Object.values(sweeps).reduce((sum, { entries }) => sum + entries.length, 0);
+  const proposals = plan?.result.candidates.length ?? 0;
   const unfinished = Object.values(sweeps).some(({ finished }) => finished === null);
   const what = [
     Object.keys(similarity.byGroup).length > 0 && 'the similarity of its layers',
     windows > 0 &&
       `${windows} scored ${windows === 1 ? 'window' : 'windows'}${unfinished ? ' of a sweep that was not finished' : ''}`,
-    plan && `${plan.result.candidates.length} proposed groups`,
+    plan && `${proposals} ${proposals === 1 ? 'proposal' : 'proposals'}`,
     merge.result
       ? `the merge of ${describePlan(merge.result.plan as MergePlan, merge.result.droppedLayers, model.groups)}`
       : picks.sets.length > 0 && `the picks ${describeSets(picks.sets, model.groups)}`,

@@ -170,7 +170,7 @@ export interface SizedPick {
 
 /** What the next run of recovery is asked with. */
 export interface RecoverChoice extends Omit<RecoverRequest, 'rungs' | 'minutes'> {
-  /** `best` tries every rung within `minutes`; `chosen` those of `rungs`. */
+  /** `best` tries every rung but R5, which costs real size, within `minutes`; `chosen` those of `rungs`. */
   readonly mode: 'best' | 'chosen';
   readonly rungs: readonly RungId[];
   readonly minutes: number;

@@ -4,6 +4,7 @@
  */
 import type { ChangeEvent, ReactNode } from 'react';
 import { useDropzone } from 'react-dropzone';
+import { FileButton } from './file-button.tsx';
 import { Icon } from './icons.tsx';
 
 export interface DropZoneProps {
@@ -51,21 +52,6 @@ export function DropZone({ label, children, foot, compact, disabled, onFiles }: 
       </div>
       {foot && <p className="note wide-only">{foot}</p>}
     </div>
-  );
-}
-
-interface FileButtonProps {
-  readonly action: string;
-  readonly children: ReactNode;
-}
-
-function FileButton({ action, children }: FileButtonProps) {
-  return (
-    // biome-ignore lint/a11y/noLabelWithoutControl: the control is the child.
-    <label className="button button-plain file-button">
-      <span aria-hidden="true">{action}</span>
-      {children}
-    </label>
   );
 }
 

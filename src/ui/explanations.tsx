@@ -48,7 +48,7 @@ export function WhatRecoveryDoes() {
         and solves for the shared weights, and small vectors of each layer’s own, that come closest to it.
       </p>
       <p>
-        What helps on the select split is kept, the rest is undone. The report split is never looked at, so
+        What helps on the select split is kept, the rest is undone. Nothing is chosen by the report split, so
         its score stays fair. The paper trains the merged model instead; this needs no training of the whole.
       </p>
     </Explain>

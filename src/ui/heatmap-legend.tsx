@@ -1,6 +1,5 @@
 /** The colours of the heatmap and the values that they stand for. */
-import { heatmapScale, legendPosition, legendStops } from '../charts/heatmap.ts';
-import { formatTick } from '../store/format.ts';
+import { heatmapScale, legendPosition, legendStops, tickText } from '../charts/heatmap.ts';
 import { useStudio } from '../store/react.ts';
 import type { SimilarityMatrix } from '../store/types.ts';
 
@@ -30,7 +29,7 @@ export function HeatmapLegend({ matrix }: { matrix: SimilarityMatrix }) {
       <div className="legend-ticks">
         {scale.ticks.map((value) => (
           <span key={value} style={{ left: `${legendPosition(scale, value, 100)}%` }}>
-            {formatTick(value)}
+            {tickText(value)}
           </span>
         ))}
       </div>

@@ -1,11 +1,12 @@
 /** The training of R6 as it goes: held-out loss against steps, the best point, and where it stopped early. */
-import { type LossBox, type LossLayout, lossCurve } from '../charts/loss-curve.ts';
+import type { ChartBox } from '../charts/box.ts';
+import { type LossLayout, lossCurve } from '../charts/loss-curve.ts';
 import { describeSets } from '../store/describe.ts';
 import { formatInteger } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import type { LossCurve } from '../store/types.ts';
 
-const BOX: LossBox = { width: 440, height: 280, left: 46, right: 14, top: 16, bottom: 36 };
+const BOX: ChartBox = { width: 440, height: 280, left: 46, right: 14, top: 16, bottom: 36 };
 const NONE: readonly LossCurve[] = [];
 
 export function LossFigure() {

@@ -101,7 +101,7 @@ function MergeAct() {
       </p>
       <MergeOutcome />
       <Alerts step="merge" />
-      <p className="note fine">{SMALLER_NOT_FASTER} Step 5 wins back most of what merging loses.</p>
+      <p className="note fine">{SMALLER_NOT_FASTER} Step 5 wins back much of what merging loses.</p>
     </div>
   );
 }

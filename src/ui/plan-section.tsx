@@ -145,7 +145,8 @@ function SizedLine({ plan }: { plan: PlanRun | null }) {
   return (
     <p className="chosen" id="plan-chosen">
       <strong>
-        Picked and merged{candidate.recovered && ', with R3'}: layers {listSets(candidate.sets)}.
+        Picked and merged{candidate.recovered?.plan.recovery?.length ? ', with R3' : ''}: layers{' '}
+        {listSets(candidate.sets)}.
       </strong>{' '}
       The best that makes the file at least {percent} % smaller: {formatBytes(bytesOf(candidate))},{' '}
       {formatShare(bytes - bytesOf(candidate), bytes)} smaller. {metricName(metric)} on the select split{' '}

@@ -1,7 +1,8 @@
 /** Beside the file: the recipe that makes it again (as a file, as a link, from a file), and the report on it. */
-import type { ChangeEvent } from 'react';
+import type { ChangeEvent, ReactNode } from 'react';
 import { useStudio } from '../store/react.ts';
 import { Button } from './button.tsx';
+import { FileButton } from './file-button.tsx';
 
 export function RecipeAndReport() {
   return (
@@ -19,29 +20,52 @@ function useMerged(): { readonly merged: boolean; readonly busy: boolean } {
   return { merged, busy };
 }
 
+interface PartProps {
+  readonly name: string;
+  /** What the buttons are described by. */
+  readonly aboutId: string;
+  readonly about: string;
+  readonly children: ReactNode;
+  /** Under the buttons. */
+  readonly foot?: ReactNode;
+}
+
+function Part({ name, aboutId, about, children, foot }: PartProps) {
+  return (
+    <section className="beside-part panel" aria-label={name}>
+      <h3>{name}</h3>
+      <p className="note" id={aboutId}>
+        {about}
+      </p>
+      <div className="beside-row">{children}</div>
+      {foot}
+    </section>
+  );
+}
+
 function Recipe() {
   const { merged, busy } = useMerged();
   const save = useStudio((state) => state.saveRecipe);
   const share = useStudio((state) => state.shareRecipe);
   return (
-    <section className="beside-part panel" aria-label="Recipe">
-      <h3>Recipe</h3>
-      <p className="note" id="recipe-about">
-        {merged
+    <Part
+      name="Recipe"
+      aboutId="recipe-about"
+      about={
+        merged
           ? 'What was merged and how, with the permutations: the same model gives the same file again. A link holds settings and hashes only.'
-          : 'Nothing is merged, so there is none to save yet. One that was saved before can be loaded.'}
-      </p>
-      <div className="beside-row">
-        <Button disabled={busy || !merged} describedBy="recipe-about" onClick={() => void save()}>
-          Save recipe
-        </Button>
-        <Button disabled={busy || !merged} describedBy="recipe-about" onClick={() => void share()}>
-          Copy share link
-        </Button>
-        <LoadRecipe busy={busy} />
-      </div>
-      <ShareLink />
-    </section>
+          : 'Nothing is merged, so there is none to save yet. One that was saved before can be loaded.'
+      }
+      foot={<ShareLink />}
+    >
+      <Button disabled={busy || !merged} describedBy="recipe-about" onClick={() => void save()}>
+        Save recipe
+      </Button>
+      <Button disabled={busy || !merged} describedBy="recipe-about" onClick={() => void share()}>
+        Copy share link
+      </Button>
+      <LoadRecipe busy={busy} />
+    </Part>
   );
 }
 
@@ -54,8 +78,7 @@ function LoadRecipe({ busy }: { busy: boolean }) {
     if (file) void load(file);
   };
   return (
-    <label className="button button-plain file-button">
-      <span aria-hidden="true">Load a recipe</span>
+    <FileButton action="Load a recipe">
       <input
         type="file"
         className="file-input"
@@ -64,7 +87,7 @@ function LoadRecipe({ busy }: { busy: boolean }) {
         disabled={busy}
         onChange={onChange}
       />
-    </label>
+    </FileButton>
   );
 }
 
@@ -88,21 +111,21 @@ function Report() {
   const { merged, busy } = useMerged();
   const save = useStudio((state) => state.saveReport);
   return (
-    <section className="beside-part panel" aria-label="Report">
-      <h3>Report</h3>
-      <p className="note" id="report-about">
-        {merged
+    <Part
+      name="Report"
+      aboutId="report-about"
+      about={
+        merged
           ? 'One file to cite: what was merged, scores with errors and sample sizes, figures, machine and versions, and the recipe.'
-          : 'Nothing is merged to report on yet.'}
-      </p>
-      <div className="beside-row">
-        <Button disabled={busy || !merged} describedBy="report-about" onClick={() => void save('html')}>
-          Save report (HTML)
-        </Button>
-        <Button disabled={busy || !merged} describedBy="report-about" onClick={() => void save('markdown')}>
-          Save report (Markdown)
-        </Button>
-      </div>
-    </section>
+          : 'Nothing is merged to report on yet.'
+      }
+    >
+      <Button disabled={busy || !merged} describedBy="report-about" onClick={() => void save('html')}>
+        Save report (HTML)
+      </Button>
+      <Button disabled={busy || !merged} describedBy="report-about" onClick={() => void save('markdown')}>
+        Save report (Markdown)
+      </Button>
+    </Part>
   );
 }

@@ -11,7 +11,7 @@ export function RecoverSection() {
   return (
     <StepSection
       step="recover"
-      about="Wins back most of what merging lost, from free to costly. Each rung is kept only where it helps on the select split."
+      about="Wins back much of what merging lost, from free to costly. Each rung is kept only where it helps on the select split."
     >
       <div className="recover">
         <div className="recover-side">

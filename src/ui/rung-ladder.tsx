@@ -1,7 +1,7 @@
 /** The ladder from free to costly: what each rung does, what it adds to the file, and, after a run, whether it helped. */
 import { useId } from 'react';
 import { useStudio } from '../store/react.ts';
-import { inLadderOrder } from '../store/recovered.ts';
+import { inLadderOrder, wasKept } from '../store/recovered.ts';
 import type { RungId } from '../store/types.ts';
 import { Icon } from './icons.tsx';
 import { LADDER, type RungWords } from './words.ts';
@@ -12,7 +12,7 @@ export function RungLadder() {
     <div className="ladder">
       <div className="ladder-head">
         <h3>The ladder</h3>
-        <p className="note">{best ? 'All rungs are tried.' : 'The ticked rungs are tried.'}</p>
+        <p className="note">{best ? 'All rungs but R5 are tried.' : 'The ticked rungs are tried.'}</p>
       </div>
       {LADDER.map(({ cost, rungs }) => (
         <fieldset key={cost} className="ladder-cost">
@@ -28,7 +28,7 @@ export function RungLadder() {
   );
 }
 
-function Rung({ rung: { id, name, about, adds }, best }: { rung: RungWords; best: boolean }) {
+function Rung({ rung: { id, name, about, adds, notInBest }, best }: { rung: RungWords; best: boolean }) {
   const ticked = useStudio(({ recover }) => recover.choice.rungs.includes(id));
   const toggle = useToggle(id);
   const described = useId();
@@ -38,7 +38,7 @@ function Rung({ rung: { id, name, about, adds }, best }: { rung: RungWords; best
         <input
           type="checkbox"
           className="rung-tick"
-          checked={best || ticked}
+          checked={best ? !notInBest : ticked}
           disabled={best}
           onChange={toggle}
           aria-describedby={described}
@@ -66,9 +66,9 @@ function useToggle(id: RungId): () => void {
 
 /** What the run that is shown has found of it. */
 function RungState({ id }: { id: RungId }) {
-  const outcome = useStudio(({ recover }) => recover.run?.outcomes.findLast(({ rung }) => rung === id));
-  if (!outcome) return <span className="rung-state" />;
-  return outcome.kept ? (
+  const kept = useStudio(({ recover }) => wasKept(recover.run, id));
+  if (kept === null) return <span className="rung-state" />;
+  return kept ? (
     <span className="rung-state rung-kept">
       <Icon name="check" />
       Kept

@@ -1,7 +1,5 @@
 /** Step 3, the centre of the page: the heatmap, what it shows, and the windows picked on it. */
 import { useState } from 'react';
-import { heatmapFigureSvg } from '../charts/heatmap-figure.ts';
-import { rasterise } from '../charts/rasterise.ts';
 import { formatInteger } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import { shownMatrix } from '../store/see.ts';
@@ -53,13 +51,13 @@ export function SeeSection() {
             <MatrixTable matrix={matrix} />
           ) : (
             <Heatmap
-              key={group.id}
+              key={`map ${group.id}`}
               group={group}
               matrix={matrix}
               onPair={(reference, layer) => setPair({ reference: String(reference), layer: String(layer) })}
             />
           )}
-          <LayerStack key={group.id} model={model} group={group} />
+          <LayerStack key={`stack ${group.id}`} model={model} group={group} />
           <MapTools samples={matrix.samples} />
         </div>
         <div className="see-side">
@@ -91,9 +89,16 @@ function GroupChoice() {
   );
 }
 
-const drawSvg = async (figure: MatrixFigure) =>
-  new Blob([heatmapFigureSvg(figure)], { type: 'image/svg+xml' });
-const drawPng = (figure: MatrixFigure) => rasterise(heatmapFigureSvg(figure));
+/** What draws the figure is loaded when one is first saved: no part of it is in the first load. */
+const svgOf = async (figure: MatrixFigure) => {
+  const { heatmapFigureSvg } = await import('../charts/heatmap-figure.ts');
+  return heatmapFigureSvg(figure);
+};
+const drawSvg = async (figure: MatrixFigure) => new Blob([await svgOf(figure)], { type: 'image/svg+xml' });
+const drawPng = async (figure: MatrixFigure) => {
+  const { rasterise } = await import('../charts/rasterise.ts');
+  return rasterise(await svgOf(figure));
+};
 
 function MapTools({ samples }: { samples: number }) {
   const matrix = useStudio(shownMatrix);

@@ -45,7 +45,7 @@ export const TOUR_WORDS: Record<TourStepId, TourWords> = {
   },
   compare: {
     title: 'Compare',
-    why: 'The report split was used for nothing yet, so its score is fair.',
+    why: 'Nothing was chosen by the report split, so its score is fair.',
     act: 'Press Evaluate on the report split.',
     control: '.act-row .button',
   },

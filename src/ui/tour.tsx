@@ -21,8 +21,7 @@ function TourCard() {
   const busy = useStudio(({ job }) => job !== null);
   const card = useRef<HTMLElement>(null);
   const step = TOUR.at(place);
-  const over = place >= TOUR.length || !step;
-  const words = over ? null : TOUR_WORDS[step.id];
+  const words = step ? TOUR_WORDS[step.id] : null;
 
   useEffect(() => card.current?.focus(), []);
 

@@ -1,5 +1,6 @@
 /** Quality against bytes of all that was scored by the chosen metric, with the Pareto front; and the same as a table. */
-import { type TradeoffBox, type TradeoffLayout, tradeoff } from '../charts/tradeoff.ts';
+import type { ChartBox } from '../charts/box.ts';
+import { type TradeoffLayout, tradeoff } from '../charts/tradeoff.ts';
 import { formatBytes, formatBytesTick } from '../store/format.ts';
 import { formatMetric, higherIsBetter, metricName } from '../store/metrics.ts';
 import { useStudio } from '../store/react.ts';
@@ -7,7 +8,7 @@ import { type TriedPoint, triedPoints } from '../store/tried.ts';
 import type { Metric } from '../store/types.ts';
 import { TableScroll } from './table-scroll.tsx';
 
-const BOX: TradeoffBox = { width: 420, height: 270, left: 56, right: 16, top: 14, bottom: 36 };
+const BOX: ChartBox = { width: 420, height: 270, left: 56, right: 16, top: 14, bottom: 36 };
 
 export function TradeoffFigure() {
   const tried = useStudio((state) => state.tried);

@@ -183,7 +183,8 @@ export const RECOVERY_MODES: readonly {
   {
     id: 'best',
     name: 'Best in the time given',
-    about: 'Recommended. Climbs the whole ladder, keeps what helps, and distils with the time that is left.',
+    about:
+      'Recommended. Climbs the ladder but for R5, keeps what helps, and distils with the time that is left.',
   },
   {
     id: 'chosen',
@@ -198,6 +199,8 @@ export interface RungWords {
   readonly about: string;
   /** What the file has more. */
   readonly adds: string;
+  /** Left out of “best” (`BEST` of the pipeline): tried only where it is ticked. */
+  readonly notInBest?: true;
 }
 
 /** The ladder, by what a rung costs in time. The names are the page object's too. */
@@ -252,8 +255,10 @@ export const LADDER: readonly {
       {
         id: 'R5',
         name: 'Own low-rank corrections',
-        about: 'A small correction of its own to each layer’s matrices: the one rung that costs real size.',
+        about:
+          'A small correction of its own to each layer’s matrices. It costs real size, so “best” leaves it out.',
         adds: 'thin matrices a layer',
+        notInBest: true,
       },
     ],
   },
