@@ -67,7 +67,7 @@ export const lowRank: RecoveryMethod<LowRankOptions> = {
       // Where time is over, the layers that are left stay as they are.
       const mine = i > 0 && input.isOver?.() ? [] : places;
       done.push(await recoverLayer(oneLayer(input, i), i, powers[i], mine, settings));
-      input.onStep?.(i + 1, powers.length, done[i].after);
+      await input.onStep?.(i + 1, powers.length, done[i].after);
     }
     const taken = (place: Place) => done.map((l) => l.taken.get(place) ?? '');
     const notes = PLACES.filter((p) => places.includes(p) && taken(p).every((l) => l === '')).map(
