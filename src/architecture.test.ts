@@ -33,7 +33,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'runtime/jax': ['runtime', 'tensor'],
   differentiate: ['onnx', 'graph', 'merge', 'runtime', 'tensor'],
   data: ['runtime', 'tensor'],
-  recover: ['graph', 'similarity', 'align', 'merge', 'kernels', 'runtime', 'differentiate', 'tensor'],
+  recover: ['graph', 'align', 'merge', 'kernels', 'runtime', 'differentiate', 'tensor'],
   evaluate: ['data', 'runtime', 'tensor'],
   checkpoint: ['tensor'],
   recipe: ['align', 'tensor'],

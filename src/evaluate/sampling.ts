@@ -8,7 +8,8 @@
  *
  * Known limits: no top-k and no top-p; big integers make a draw slow (a microsecond), beside a run of a model nothing.
  */
-import { argmax, softmax } from './softmax.ts';
+import { softmax } from '../tensor/softmax.ts';
+import { argmax } from './softmax.ts';
 
 /** Uniform numbers in [0, 1). @param seed a whole number; negative ones are taken modulo 2^64 */
 export function createUniform(seed: number): () => number {

@@ -1,5 +1,5 @@
 /**
- * Softmax arithmetic on one row of logits, and the angle between two rows: stable, in f64, nothing allocated where a number is enough.
+ * Log-softmax arithmetic on one row of logits, and the angle between two rows: stable, in f64, nothing allocated.
  *
  * A row is `count` logits from `from` on. Logits of −∞ (masked ids) have probability 0; a row with NaN gives NaN.
  */
@@ -18,20 +18,6 @@ export function logSumExp(values: Float32Array, from: number, count: number): nu
   let sum = 0;
   for (let v = from; v < from + count; v++) sum += Math.exp(values[v] - max);
   return max + Math.log(sum);
-}
-
-/** Probabilities of one row, [count], after dividing the logits by `temperature` > 0. */
-export function softmax(values: Float32Array, from: number, count: number, temperature = 1): Float64Array {
-  let max = Number.NEGATIVE_INFINITY;
-  for (let v = from; v < from + count; v++) if (values[v] > max) max = values[v];
-  const out = new Float64Array(count);
-  let sum = 0;
-  for (let v = 0; v < count; v++) {
-    out[v] = Math.exp((values[from + v] - max) / temperature);
-    sum += out[v];
-  }
-  for (let v = 0; v < count; v++) out[v] /= sum;
-  return out;
 }
 
 /** KL(p ‖ q) = Σ p (log p − log q) in nats, of the same row of two models. Never below 0; ∞ where q excludes what p allows. */

@@ -15,8 +15,16 @@ const NESTED: Readonly<Record<string, { graph: string; skip: number }>> = {
 };
 const MAX_DEPTH = 8;
 
-/** ONNX data types by value name; values whose type cannot be told are absent. */
+const known = new WeakMap<OnnxModel, ReadonlyMap<string, number>>();
+
+/** ONNX data types by value name, told once for a model; values whose type cannot be told are absent. */
 export function valueTypes(model: OnnxModel): ReadonlyMap<string, number> {
+  const types = known.get(model) ?? typesIn(model);
+  known.set(model, types);
+  return types;
+}
+
+function typesIn(model: OnnxModel): Map<string, number> {
   const { graph } = model;
   const types = new Map<string, number>();
   for (const { name, elemType } of [...graph.inputs, ...graph.valueInfos, ...graph.outputs]) {

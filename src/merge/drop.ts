@@ -14,7 +14,7 @@ import { layerSpans } from '../graph/layers.ts';
 import { isView } from '../graph/operators.ts';
 import { isPure } from '../graph/orphans.ts';
 import { isMovable, reroute } from '../graph/reroute.ts';
-import type { NewTensor, OnnxModel } from '../onnx/types.ts';
+import type { NewTensor } from '../onnx/types.ts';
 import { rawByteLength } from '../tensor/dtype.ts';
 import { elementCount } from '../tensor/shape.ts';
 import { FileEdits } from './file-edits.ts';
@@ -79,14 +79,9 @@ function rerouteFiles(
 
 /** A zero as the file needs it, which may keep in half precision what is measured in f32. */
 function zeroAt({ scope, node }: Site, zero: NewTensor): NewTensor {
-  const { model } = scope.use.part;
-  const known = fileTypes.get(model) ?? valueTypes(model);
-  fileTypes.set(model, known);
-  const dataType = known.get(node.outputs[0]) ?? zero.dataType;
+  const dataType = valueTypes(scope.use.part.model).get(node.outputs[0]) ?? zero.dataType;
   return { ...zero, dataType, data: new Uint8Array(rawByteLength(dataType, 1)) };
 }
-
-const fileTypes = new WeakMap<OnnxModel, ReadonlyMap<string, number>>();
 
 function outOfReach(): RangeError {
   return new RangeError(

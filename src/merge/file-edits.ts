@@ -50,6 +50,19 @@ export function passesOn(node: NodeInfo): boolean {
   return isConstantNode(node) || node.opType === 'DequantizeLinear';
 }
 
+function resolveAt(index: ScopedIndex, node: NodeInfo, name: string): Definition | undefined {
+  const graph = index.graphOf(node);
+  return graph && index.resolve(graph, name);
+}
+
+/** The type that a Cast gives a constant on its way to where a node reads it; undefined where there is no Cast. */
+export function castTo(model: OnnxModel, node: NodeInfo, name: string): number | undefined {
+  const producer = resolveAt(indexOf(model), node, name)?.producer;
+  if (!producer || !isConstantNode(producer) || producer.inputs.length === 0) return undefined;
+  if (producer.opType === 'Cast') return producer.attributes.get('to')?.i;
+  return castTo(model, producer, producer.inputs[0]);
+}
+
 export class FileEdits {
   readonly model: OnnxModel;
   private readonly index: ScopedIndex;
@@ -110,16 +123,7 @@ export class FileEdits {
 
   /** The definition of a value where a node stands. */
   resolve(node: NodeInfo, name: string): Definition | undefined {
-    const graph = this.index.graphOf(node);
-    return graph && this.index.resolve(graph, name);
-  }
-
-  /** The type that a Cast gives a constant on its way to where a node reads it; undefined where there is no Cast. */
-  castTo(node: NodeInfo, name: string): number | undefined {
-    const producer = this.resolve(node, name)?.producer;
-    if (!producer || !isConstantNode(producer) || producer.inputs.length === 0) return undefined;
-    if (producer.opType === 'Cast') return producer.attributes.get('to')?.i;
-    return this.castTo(producer, producer.inputs[0]);
+    return resolveAt(this.index, node, name);
   }
 
   definitionIn(graph: GraphInfo, name: string): Definition | undefined {

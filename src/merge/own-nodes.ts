@@ -9,10 +9,10 @@
 
 import { valueTypes } from '../flatten/value-types.ts';
 import type { Ffn } from '../graph/ffn.ts';
-import type { NewNode, OnnxModel } from '../onnx/types.ts';
+import type { NewNode } from '../onnx/types.ts';
 import { transpose } from '../tensor/matrix.ts';
 import { roundedTo } from './as-kept.ts';
-import { FileEdits } from './file-edits.ts';
+import type { FileEdits } from './file-edits.ts';
 import type { LowRankDelta, OwnPlace, ValueChange } from './own.ts';
 import { type Spot, spotOf } from './own-places.ts';
 import { floatTypeAt, placeOf } from './placed.ts';
@@ -61,7 +61,7 @@ export function writeChanges(
 export function keptChange(view: View, ffn: Ffn, place: OwnPlace, change: ValueChange): ValueChange {
   const spot = spotOf(view, ffn, place);
   if (typeof spot === 'string') throw new RangeError(`Its value “${place}” cannot be changed: ${spot}.`);
-  const types = typesAt(new FileEdits(spot.part.model), view, spot);
+  const types = typesAt(view, spot);
   const { scale, delta, shift } = change;
   return {
     ...(scale && { scale: roundedTo(types.value, scale) }),
@@ -85,7 +85,7 @@ class ChangeWriter {
     this.spot = spot;
     this.name = name;
     this.added = added;
-    this.types = typesAt(edits, view, spot);
+    this.types = typesAt(view, spot);
   }
 
   write({ scale, delta, shift }: ValueChange): void {
@@ -174,26 +174,20 @@ function checkSizes(ffn: Ffn, place: OwnPlace, { scale, delta, shift }: ValueCha
   wrong('second factor', delta.b.length, delta.rank * size);
 }
 
-const typesOfMain = new WeakMap<OnnxModel, ReadonlyMap<string, number>>();
-
 /** As the file records or implies them, else those of the weights around. */
-function typesAt(edits: FileEdits, view: View, spot: Spot): Types {
+function typesAt(view: View, spot: Spot): Types {
   const { scope, name, from, typedLike, fromTypedLike } = spot;
   const model = spot.part.model;
   const known = (value: string | undefined): number | undefined => {
     if (value === undefined) return undefined;
     for (let at: typeof scope | undefined = scope; at?.graph; at = at.parent) {
       const { graph } = at;
-      if (graph === model.graph) {
-        const types = typesOfMain.get(model) ?? valueTypes(model);
-        typesOfMain.set(model, types);
-        return types.get(value);
-      }
+      if (graph === model.graph) return valueTypes(model).get(value);
       const recorded = [...graph.valueInfos, ...graph.outputs].find((v) => v.name === value)?.elemType;
       if (recorded !== undefined) return recorded;
     }
     return undefined;
   };
-  const like = (weight: typeof typedLike) => floatTypeAt(edits, placeOf(view, weight));
+  const like = (weight: typeof typedLike) => floatTypeAt(model, placeOf(view, weight));
   return { value: known(name) ?? like(typedLike), from: known(from?.name) ?? like(fromTypedLike) };
 }

@@ -5,8 +5,8 @@ import { type Site, siteOf } from '../flatten/sites.ts';
 import type { FlatModel, Part } from '../flatten/types.ts';
 import type { Ffn } from '../graph/ffn.ts';
 import type { FfnWeight } from '../graph/weights.ts';
-import type { NodeInfo } from '../onnx/types.ts';
-import type { FileEdits } from './file-edits.ts';
+import type { NodeInfo, OnnxModel } from '../onnx/types.ts';
+import { castTo } from './file-edits.ts';
 import type { View } from './views.ts';
 
 /** A weight of one layer in one view, and where its file says what is read. */
@@ -60,8 +60,8 @@ export function untieable(view: View, ffn: Ffn): string | undefined {
   return undefined;
 }
 
-/** The element type of floats that can stand where a weight is read: unpacked, and past a Cast. */
-export function floatTypeAt(edits: FileEdits, { view, weight, site }: Placed): number {
+/** The element type of floats that can stand where a weight is read in its file: unpacked, and past a Cast. */
+export function floatTypeAt(model: OnnxModel, { view, weight, site }: Placed): number {
   const { tensor, packing } = view.flat.storedAs(weight.source.tensor)!;
   const scheme = packing?.scheme;
   const kept = !scheme
@@ -70,5 +70,5 @@ export function floatTypeAt(edits: FileEdits, { view, weight, site }: Placed): n
       ? (scheme.outputType ?? scheme.scaleType)
       : scheme.scaleType;
   // A Cast between the tensor and the site is passed over.
-  return edits.castTo(site.node, site.node.inputs[site.input]) ?? kept;
+  return castTo(model, site.node, site.node.inputs[site.input]) ?? kept;
 }

@@ -1,7 +1,7 @@
 /**
  * Random disjoint windows of given sizes: a control (arXiv 2501.06126: windows at random did nearly as well as the best).
  */
-import type { Seeded } from '../tensor/seeded.ts';
+import { type Seeded, shuffled } from '../tensor/seeded.ts';
 
 /**
  * Draws a window of each size, disjoint, uniformly over all placements.
@@ -15,11 +15,7 @@ import type { Seeded } from '../tensor/seeded.ts';
 export function randomWindows(layers: number, sizes: readonly number[], random: Seeded): number[][] {
   const free = layers - sizes.reduce((sum, size) => sum + size, 0);
   if (free < 0) throw new RangeError(`Windows of ${sizes.join(', ')} layers do not fit into ${layers}.`);
-  const order = sizes.map((_, k) => k);
-  for (let k = order.length - 1; k > 0; k--) {
-    const other = random.integer(k + 1);
-    [order[k], order[other]] = [order[other], order[k]];
-  }
+  const order = shuffled(sizes.length, random);
   const windows: number[][] = sizes.map(() => []);
   let left = order.length;
   let at = 0;

@@ -223,7 +223,7 @@ function giveOwnCopy(
       `The weight “${tensor.name}” is shared with layers outside of the set, which cannot be undone for MatMulNBits; pick all layers that share it, or drop the model before quantization.`,
     );
   }
-  const dataType = floatTypeAt(edits, first);
+  const dataType = floatTypeAt(edits.model, first);
   const contents = value ? asSeen(first, primary, value) : new Float32Array(elementCount(dims));
   const own = edits.add(name, {
     dataType,

@@ -4,7 +4,9 @@
  * Why: a merged model of gigabytes must be written without holding it, and whatever Layerfold does not understand
  * must come out as it went in. With no edits the result is byte for byte the input.
  *
- * Known limits: only names of what is added are checked against one another (the graph index checks the rest); protobuf readers refuse files of 2 GiB and more, so a caller that grows a model keeps weights outside.
+ * Known limits: of names, only those that edits give are checked to be new (initializers, graph inputs and outputs, and
+ * what nodes make); that what a node reads is there is for the caller to see to. Protobuf readers refuse files of 2 GiB
+ * and more, so a caller that grows a model keeps weights outside.
  */
 
 import { Composition } from './compose.ts';

@@ -8,7 +8,7 @@
  * from a recipe.
  */
 import type { LinearAlgebra } from './linear-algebra.ts';
-import { fitRidge, heldOutError, ridgeObjective } from './ridge.ts';
+import { fitRidge, heldOutErrors, prepareRidge, ridgeObjective } from './ridge.ts';
 import type { Collected } from './statistics.ts';
 
 export interface LambdaOptions {
@@ -67,10 +67,12 @@ async function chooseLambda(
   checkLambdas(lambdas);
   if (!heldOut) return { lambda: lambdas[0], heldOut: Number.NaN };
   const tried: { lambda: number; heldOut: number }[] = [];
+  const fitWith = await prepareRidge(algebra, fit, prior);
+  const errorOf = heldOutErrors(algebra, fit, heldOut);
   for (const lambda of lambdas) {
-    const trial = await fitRidge(algebra, fit, lambda, prior);
+    const trial = await fitWith(lambda);
     noteRaise(notes, lambda, trial);
-    tried.push({ lambda, heldOut: await heldOutError(algebra, fit, heldOut, trial.w) });
+    tried.push({ lambda, heldOut: await errorOf(trial.w) });
   }
   return strongest(tried);
 }

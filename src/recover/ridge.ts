@@ -11,15 +11,23 @@ import type { LinearAlgebra } from './linear-algebra.ts';
 import { about, type CentredMoments, momentsTimes, residual } from './moments.ts';
 
 /** What one value of λ gives. */
-export async function fitRidge(
+export interface RidgeFit {
+  /** [p × q] */
+  readonly w: Float64Array;
+  /** As it was used: larger than asked for where it had to be raised. */
+  readonly lambda: number;
+  /** How often it was. */
+  readonly raised: number;
+}
+
+/** The system of a ridge made ready once, for any number of λ. */
+export async function prepareRidge(
   algebra: LinearAlgebra,
   m: CentredMoments,
-  lambda: number,
   prior?: ArrayLike<number>,
-): Promise<{ w: Float64Array; lambda: number; raised: number }> {
+): Promise<(lambda: number) => Promise<RidgeFit>> {
   const { p, q, rows } = m;
   const mean = meanDiagonal(m);
-  const ridge = lambda * mean;
   const a = m.gram.map((v) => v / rows);
   // Solved for what is added to the prior, so that a raised ridge still shrinks towards it.
   const b = m.cross.map((v) => v / rows);
@@ -27,20 +35,32 @@ export async function fitRidge(
     const known = await momentsTimes(algebra, a, prior, p, q);
     for (let i = 0; i < b.length; i++) b[i] -= known[i];
   }
-  const { x, ridge: used, raised } = await algebra.solveSpd(a, p, b, q, ridge);
-  if (prior) for (let i = 0; i < x.length; i++) x[i] += prior[i];
-  return { w: x, lambda: mean > 0 ? used / mean : lambda, raised };
+  return async (lambda) => {
+    const { x, ridge: used, raised } = await algebra.solveSpd(a, p, b, q, lambda * mean);
+    if (prior) for (let i = 0; i < x.length; i++) x[i] += prior[i];
+    return { w: x, lambda: mean > 0 ? used / mean : lambda, raised };
+  };
 }
 
-/** Mean residual on held-out rows of a W whose biases come from the fitted rows. */
-export async function heldOutError(
+/** The fit of one λ. */
+export async function fitRidge(
+  algebra: LinearAlgebra,
+  m: CentredMoments,
+  lambda: number,
+  prior?: ArrayLike<number>,
+): Promise<RidgeFit> {
+  const fit = await prepareRidge(algebra, m, prior);
+  return fit(lambda);
+}
+
+/** Mean residual on held-out rows of any W whose biases come from the fitted rows. */
+export function heldOutErrors(
   algebra: LinearAlgebra,
   fit: CentredMoments,
   heldOut: CentredMoments,
-  w: ArrayLike<number>,
-): Promise<number> {
+): (w: ArrayLike<number>) => Promise<number> {
   const shifted = about(heldOut, (i) => ({ a: fit.meanA[i], b: fit.meanB[i] }));
-  return (await residual(algebra, shifted, w)) / heldOut.rows;
+  return async (w) => (await residual(algebra, shifted, w)) / heldOut.rows;
 }
 
 /** residual / T + λ‖W − W₀‖², with λ in units of the mean diagonal. */

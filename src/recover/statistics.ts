@@ -74,17 +74,21 @@ export async function outputPowers(data: CalibrationData, signal?: AbortSignal):
   return columns.map((c) => c.variances().reduce((s, v) => s + v, 0) || 1);
 }
 
-/** Σᵢ mean‖Ŷᵢ − Yᵢ‖² / vᵢ over the rows of each part: what recovery brings down. NaN for a part without rows. */
+/**
+ * Σᵢ mean‖Ŷᵢ − Yᵢ‖² / vᵢ over the rows of each part: what recovery brings down. NaN for a part without rows, and for the
+ * other where one alone is asked for.
+ */
 export async function outputError(
   algebra: LinearAlgebra,
   ffn: TiedFfn,
   data: CalibrationData,
   powers: readonly number[],
-  { holdOut = DEFAULT_HOLD_OUT, signal }: CollectOptions = {},
+  { holdOut = DEFAULT_HOLD_OUT, signal, only }: CollectOptions & { readonly only?: Part } = {},
 ): Promise<Record<Part, number>> {
   const sums = { fit: 0, 'held-out': 0 };
   const rows = { fit: 0, 'held-out': 0 };
   for await (const { part, batch } of parts(data, holdOut, signal)) {
+    if (only && part !== only) continue;
     for (let i = 0; i < powers.length; i++) {
       const given = await outputOf(ffn, i, algebra, batch.x[i]);
       sums[part] += squaredDistance(given, batch.y[i]) / powers[i];

@@ -26,6 +26,16 @@ export function createSeeded(seed: number): Seeded {
   };
 }
 
+/** 0 … count − 1 in a random order, each as likely (Fisher–Yates, from the end). */
+export function shuffled(count: number, random: Seeded): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
 function finalise(value: number): number {
   let x = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
   x = Math.imul(x ^ (x >>> 12), 0x297a2d39);

@@ -5,7 +5,7 @@
  * layers of a minibatch are of the same rows. Where the whole data fits, it is read once and shuffled anew each
  * epoch; else the pool is refilled from where reading stopped, and from the start after the end.
  */
-import { createSeeded, type Seeded } from '../../tensor/seeded.ts';
+import { createSeeded, type Seeded, shuffled } from '../../tensor/seeded.ts';
 import { type CalibrationBatch, type CalibrationData, cut, parts } from '../calibration.ts';
 import type { Dense } from '../linear-algebra.ts';
 
@@ -49,11 +49,7 @@ export class Minibatches {
     if (!this.whole) await this.fill();
     const rows = this.pool.reduce((sum, b) => sum + b.x[0].rows, 0);
     if (rows === 0) throw new RangeError('There is no calibration data to distil on.');
-    this.order = Uint32Array.from({ length: rows }, (_, i) => i);
-    for (let i = rows - 1; i > 0; i--) {
-      const j = this.seeded.integer(i + 1);
-      [this.order[i], this.order[j]] = [this.order[j], this.order[i]];
-    }
+    this.order = shuffled(rows, this.seeded);
     this.next_ = 0;
   }
 

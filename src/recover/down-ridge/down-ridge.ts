@@ -12,7 +12,7 @@ import { chooseFit, type LambdaOptions, SLACK, withoutHeldOut } from '../lambda.
 
 import type { ChosenOptions, Recovered, RecoveryInput, RecoveryMethod } from '../method.ts';
 import { type CentredMoments, residual } from '../moments.ts';
-import { biasesOf, heldOutError } from '../ridge.ts';
+import { biasesOf, heldOutErrors } from '../ridge.ts';
 import { type Collected, collectMoments, outputPowers } from '../statistics.ts';
 import { type BiasMode, biasMode } from '../storable.ts';
 import { hiddenOf, plus, shapeOf, type TiedFfn, throughDelta, withVectors } from '../tied-ffn.ts';
@@ -47,8 +47,7 @@ export const downRidge: RecoveryMethod<DownRidgeOptions> = {
     });
     return {
       ffn: done.ffn,
-      before: done.before,
-      after: done.after,
+      ...(await done.objectives()),
       notes: done.notes,
       chosen: { ...takenOptions(done.lambda), towards, holdOut: settings.holdOut },
     };
@@ -78,8 +77,10 @@ export async function downMoments(
   return centredFor(collected, biasMode(input, 'bOut'));
 }
 
-/** What a refit gave, beside its objective. */
-export interface Refitted extends Recovered {
+/** What a refit gave. */
+export interface Refitted extends Pick<Recovered, 'ffn' | 'notes'> {
+  /** Of the ridge before and after: two products of moments, made when they are asked for. */
+  objectives(): Promise<Pick<Recovered, 'before' | 'after'>>;
   /** Σᵢ mean‖Ŷᵢ − Yᵢ‖²/vᵢ on all rows. */
   readonly error: number;
   /** Null where the W_out that was there stayed. */
@@ -101,13 +102,14 @@ export async function refitDown(
   const keep = async (notes: readonly string[]): Promise<Refitted> => {
     const error = (await residual(algebra, moments.all, current)) / moments.all.rows;
     const kept = withBias(ffn, moments.all, current, mode);
-    return { ffn: kept, before: error, after: error, error, lambda: null, notes };
+    const objectives = async () => ({ before: error, after: error });
+    return { ffn: kept, objectives, error, lambda: null, notes };
   };
   if (!refit) return keep([]);
   const prior = towards === 'current' ? current : undefined;
   const { w, lambda, heldOut, objectiveOf, notes } = await chooseFit(algebra, moments, lambdas, prior);
   if (moments.heldOut) {
-    const kept = await heldOutError(algebra, moments.fit, moments.heldOut, current);
+    const kept = await heldOutErrors(algebra, moments.fit, moments.heldOut)(current);
     if (!(heldOut < SLACK * kept)) {
       return keep([
         ...notes,
@@ -119,8 +121,7 @@ export async function refitDown(
   const wOut = { rows: dFf, cols: dModel, data: Float32Array.from(w) };
   return {
     ffn: withBias({ ...ffn, shared: { ...ffn.shared, wOut } }, moments.all, wOut.data, mode),
-    before: await objectiveOf(current),
-    after: await objectiveOf(w),
+    objectives: async () => ({ before: await objectiveOf(current), after: await objectiveOf(w) }),
     error: (await residual(algebra, moments.all, wOut.data)) / moments.all.rows,
     lambda,
     notes,

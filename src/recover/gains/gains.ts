@@ -82,7 +82,7 @@ export const gains: RecoveryMethod<GainsOptions> = {
       taken.push(...fitted.lambdas);
       downTaken.push(refitted.lambda === null ? '' : String(refitted.lambda));
       notes.push(...refitted.notes);
-      input.onStep?.(round + 1, rounds, after);
+      await input.onStep?.(round + 1, rounds, after);
       if (input.isOver?.()) break;
     }
     if (best === input.ffn) notes.push('Gains of hidden units brought nothing and were left out.');

@@ -12,7 +12,7 @@
  *
  * Stores r(d + n) floats a layer and matrix, and own biases where the file has a place.
  */
-import { ofLayer } from '../calibration.ts';
+import { ofLayer, type Part } from '../calibration.ts';
 import type { LambdaOptions } from '../lambda.ts';
 import type { RecoveryInput, RecoveryMethod } from '../method.ts';
 import { outputError, outputPowers } from '../statistics.ts';
@@ -67,7 +67,7 @@ export const lowRank: RecoveryMethod<LowRankOptions> = {
       // Where time is over, the layers that are left stay as they are.
       const mine = i > 0 && input.isOver?.() ? [] : places;
       done.push(await recoverLayer(oneLayer(input, i), i, powers[i], mine, settings));
-      input.onStep?.(i + 1, powers.length, done[i].after);
+      await input.onStep?.(i + 1, powers.length, done[i].after);
     }
     const taken = (place: Place) => done.map((l) => l.taken.get(place) ?? '');
     const notes = PLACES.filter((p) => places.includes(p) && taken(p).every((l) => l === '')).map(
@@ -133,9 +133,11 @@ async function recoverLayer(
   const { lambdas, holdOut, inTaken, gateTaken, outTaken } = settings;
   const earlier: Readonly<Record<Place, readonly string[]>> = { in: inTaken, gate: gateTaken, out: outTaken };
   const decided = Object.values(earlier).some((list) => list.length > 0);
-  const errorOf = (ffn: TiedFfn, share: number) =>
-    outputError(algebra, ffn, data, [power], { holdOut: share, ...(signal && { signal }) });
-  const { fit: before } = await errorOf(input.ffn, 0);
+  const errorOf = async (ffn: TiedFfn, only: Part) => {
+    const asked = { holdOut: only === 'fit' ? 0 : holdOut, only, ...(signal && { signal }) };
+    return (await outputError(algebra, ffn, data, [power], asked))[only];
+  };
+  const before = await errorOf(input.ffn, 'fit');
   const taken = new Map<Place, string>();
   const notes: string[] = [];
   let { ffn } = input;
@@ -150,15 +152,15 @@ async function recoverLayer(
     notes.push(...fit.notes);
     if (fit.trial) {
       // On held-out rows, fitted on the others: better than what is there, and than a bias alone.
-      const now = (await errorOf(ffn, holdOut))['held-out'];
-      const trial = (await errorOf(fit.trial.ffn, holdOut))['held-out'];
-      const bare = (await errorOf(fit.trial.biasAlone, holdOut))['held-out'];
+      const now = await errorOf(ffn, 'held-out');
+      const trial = await errorOf(fit.trial.ffn, 'held-out');
+      const bare = await errorOf(fit.trial.biasAlone, 'held-out');
       if (!(trial < Math.min(now, bare))) continue;
     }
     ffn = fit.ffn;
     taken.set(place, String(fit.lambda));
   }
-  const { fit: after } = await errorOf(ffn, 0);
+  const after = await errorOf(ffn, 'fit');
   if (after <= before) return { own: ffn.layers[0], taken, before, after, notes };
   return {
     own: input.ffn.layers[0],

@@ -5,7 +5,7 @@
 import type { OriginalBatch, TrainingModel } from '../../differentiate/training-model.ts';
 import type { LossTarget, TrainingBatch } from '../../runtime/differentiable.ts';
 import type { HostTensor } from '../../runtime/session.ts';
-import { createSeeded } from '../../tensor/seeded.ts';
+import { createSeeded, shuffled } from '../../tensor/seeded.ts';
 import { type CompactDistribution, compactDistribution, expandDistribution } from './teacher.ts';
 
 /** Micro-batches of one shape, numbered. */
@@ -174,10 +174,5 @@ function bytesOf({ fed, teacher, weights }: Kept): number {
 export function batchAt(place: number, count: number, seed: number): number {
   const epoch = Math.floor(place / count);
   const seeded = createSeeded((Math.imul(seed, 0x9e3779b1) ^ Math.imul(epoch + 1, 0x85ebca6b)) >>> 0);
-  const order = Uint32Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = seeded.integer(i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order[place - epoch * count];
+  return shuffled(count, seeded)[place - epoch * count];
 }

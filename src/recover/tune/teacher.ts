@@ -5,6 +5,7 @@
  * divergence over the classes that are kept and one bucket is a lower bound of the whole one, and equal to it where
  * everything is kept.
  */
+import { softmax } from '../../tensor/softmax.ts';
 
 export interface CompactDistribution {
   readonly rows: number;
@@ -32,7 +33,7 @@ export function compactDistribution(logits: Float32Array, width: number, keep: n
   const probabilities = new Float32Array(rows * kept);
   const rest = new Float32Array(rows);
   for (let r = 0; r < rows; r++) {
-    const row = softmax(logits.subarray(r * width, (r + 1) * width));
+    const row = softmax(logits, r * width, width);
     if (all) {
       probabilities.set(row, r * width);
       continue;
@@ -63,20 +64,6 @@ export function expandDistribution({
     for (let i = 0; i < kept; i++, at++) table[r * width + classes[at]] = probabilities[at];
   }
   return table;
-}
-
-/** In f64: the sum of 50,000 small numbers is taken from 1. */
-function softmax(logits: Float32Array): Float64Array {
-  let highest = Number.NEGATIVE_INFINITY;
-  for (const v of logits) if (v > highest) highest = v;
-  const out = new Float64Array(logits.length);
-  let sum = 0;
-  for (let i = 0; i < out.length; i++) {
-    out[i] = Math.exp(logits[i] - highest);
-    sum += out[i];
-  }
-  for (let i = 0; i < out.length; i++) out[i] /= sum;
-  return out;
 }
 
 /** Places of the `count` largest, in no order: a heap whose root is the least of them. */

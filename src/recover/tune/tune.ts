@@ -92,7 +92,7 @@ export interface TuneResult {
 }
 
 /**
- * @param start parameters by name; they are not changed
+ * @param start parameters by name; they are not changed, and given back where nothing was better
  * @throws RangeError for options that do not fit, or a state of other parameters; RuntimeFailure
  */
 export async function tune(
@@ -122,15 +122,14 @@ export async function tune(
 }
 
 async function firstState(start: Parameters, options: TuneOptions, control: TuneControl): Promise<TuneState> {
-  const parameters = copyOf(start);
-  const loss = await control.select(parameters);
+  const loss = await control.select(start);
   return {
     options,
     step: 0,
-    parameters,
-    moments: zeroMoments(parameters),
+    parameters: start,
+    moments: zeroMoments(start),
     start: loss,
-    best: { parameters: copyOf(parameters), loss, step: 0 },
+    best: { parameters: start, loss, step: 0 },
     idle: 0,
   };
 }
@@ -157,7 +156,7 @@ async function stepOf(
     );
   }
   const rate = rateAt(step, steps, highest, warmUp);
-  // New arrays, so that a state which was given away stays what it was.
+  // New arrays, so that the start, the best and a state which was given away stay what they were.
   const next = {
     ...state,
     step,
@@ -170,7 +169,7 @@ async function stepOf(
 
 function looked(state: TuneState, loss: number): TuneState {
   if (!(loss < state.best.loss)) return { ...state, idle: state.idle + 1 };
-  return { ...state, idle: 0, best: { parameters: copyOf(state.parameters), loss, step: state.step } };
+  return { ...state, idle: 0, best: { parameters: state.parameters, loss, step: state.step } };
 }
 
 function resultOf(state: TuneState, stopped: TuneResult['stopped']): TuneResult {
