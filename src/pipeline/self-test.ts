@@ -20,7 +20,7 @@ export interface SelfTest {
   readonly difference: number;
 }
 
-type Feeds = Readonly<Record<string, HostTensor>>;
+export type Feeds = Readonly<Record<string, HostTensor>>;
 
 /**
  * Opens the model on a provider and, where there is something to check it against and data to do so, falls back to

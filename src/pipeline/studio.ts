@@ -10,12 +10,12 @@ import { DataError } from '../data/errors.ts';
 import type { NamedBlob, SplitName } from '../data/files.ts';
 import type { Backend } from '../kernels/backend.ts';
 import type { Recipe } from '../recipe/schema.ts';
-import type { SessionFactory } from '../runtime/session.ts';
 import type { StageContext } from './context.ts';
 import { addFiles, type DataFiles, type DataStage, NO_FILES, prepareData } from './data-stage.ts';
 import { composeDownload } from './downloads.ts';
 import { evaluateOn } from './evaluate-on.ts';
 import { makeExamples } from './examples.ts';
+import { type LiveDeps, LiveDesk } from './live-desk.ts';
 import type { LiveModel } from './live-model.ts';
 import { measureSimilarity } from './measure.ts';
 import { ModelFolder } from './model-folder.ts';
@@ -39,7 +39,6 @@ import { Recoveries } from './recoveries.ts';
 import { ScoreDesk } from './score-desk.ts';
 import { termsOf } from './score-terms.ts';
 import type { Scorer } from './scoring.ts';
-import { openChecked } from './self-test.ts';
 import { sweepWindows } from './sweep.ts';
 import type { SweepSeed } from './sweep-seed.ts';
 import type {
@@ -74,41 +73,32 @@ import {
   type Variant,
 } from './variant.ts';
 
-export interface StudioDeps {
-  readonly engine: EngineSummary;
+export interface StudioDeps extends LiveDeps {
   readonly backend: Backend;
-  readonly sessions: SessionFactory;
   readonly solve: AssignmentSolver;
-  /** The wasm provider, where `sessions` is another one that is to be checked against it. */
-  readonly checkAgainst?: () => Promise<SessionFactory>;
 }
 
 export class Studio {
   private readonly deps: StudioDeps;
-  private sessions: SessionFactory;
-  private engineNow: EngineSummary;
+  private readonly desk: LiveDesk;
   private opened: OpenedModel | null = null;
   private files: DataFiles = NO_FILES;
   private askedLength: number | undefined;
   private readonly folder = new ModelFolder();
   private dataset: Dataset | null = null;
-  private live: LiveModel | null = null;
   private readonly pairs = new PairStore();
-  /** Whether the provider was checked, or needs no check. */
-  private checked = false;
   private readonly scores = new ScoreDesk();
   private readonly recoveries = new Recoveries();
   private variant: Variant | null = null;
 
   constructor(deps: StudioDeps) {
     this.deps = deps;
-    this.sessions = deps.sessions;
-    this.engineNow = deps.engine;
+    this.desk = new LiveDesk(deps);
   }
 
   /** Where things run now; changes where the self-test finds a provider wrong. */
   get engine(): EngineSummary {
-    return this.engineNow;
+    return this.desk.engine;
   }
 
   /** Opens what was dropped together; replaces the open model only once the new one could be read. */
@@ -318,20 +308,7 @@ export class Studio {
 
   private async liveModel(job: Job): Promise<LiveModel> {
     const sample = this.dataset ? (await readBatch(this.dataset, 'calibrate', 0, 1)).feeds : undefined;
-    const { checkAgainst } = this.deps;
-    if (this.live && (this.checked || !sample)) return this.live;
-    if (this.live) {
-      // Opened before there was data to check the provider with.
-      this.setVariant(null);
-      await this.live.release();
-      this.live = null;
-    }
-    this.checked = sample !== undefined || !checkAgainst;
-    const checked = await openChecked(this.model(), this.sessions, this.engine, sample, checkAgainst, job);
-    this.sessions = checked.sessions;
-    this.engineNow = checked.engine;
-    this.live = checked.live;
-    return checked.live;
+    return this.desk.model(this.model(), sample, job, () => this.setVariant(null));
   }
 
   private async context(job: Job): Promise<StageContext> {
@@ -389,12 +366,8 @@ export class Studio {
     this.pairs.clear();
     this.scores.drop();
     this.recoveries.clear();
-    this.sessions = this.deps.sessions;
-    this.engineNow = this.deps.engine;
-    const { live } = this;
-    this.live = null;
     this.opened = null;
     this.dataset = null;
-    await live?.release();
+    await this.desk.close();
   }
 }
