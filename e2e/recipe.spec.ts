@@ -5,22 +5,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
-import { launchStudio, type Studio } from './studio.ts';
 import { scratchFolder } from './support/scratch.ts';
+import { withStudio } from './support/with-studio.ts';
 
 const folder = scratchFolder();
 const at = (name: string) => join(folder, name);
-
-async function withStudio(work: (studio: Studio) => Promise<void>): Promise<void> {
-  const studio = await launchStudio({ gpu: 'off' });
-  try {
-    await work(studio);
-    expect(await studio.errors()).toEqual([]);
-    expect(studio.consoleErrors).toEqual([]);
-  } finally {
-    await studio.close();
-  }
-}
 
 test('a recipe gives the same file in a fresh profile, as a file and as a link', async () => {
   let link = '';
