@@ -158,7 +158,8 @@ export async function mergeByRecipe(
     pairs.set(groupId, reference, layer, scoreKey(terms, group), pair);
   }
   // `random` would draw its windows anew; the recipe's are those that were drawn.
-  const variant = await buildVariant({ ...context, pairs }, { ...plan, method: 'permute' }, evaluate);
+  const method = plan.method === 'random' ? 'permute' : plan.method;
+  const variant = await buildVariant({ ...context, pairs }, { ...plan, method }, evaluate);
   // Scores are cached by what a variant was built on: here the permutations, not the data that is open.
   const builtOn = `permutations ${await digestOf(
     given.map(({ permutation }) => permutation.indices),
