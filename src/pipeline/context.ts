@@ -5,6 +5,7 @@ import type { LiveModel } from './live-model.ts';
 import type { OpenedModel } from './opened.ts';
 import type { AssignmentSolver, PairStore } from './pairs.ts';
 import type { Job } from './progress.ts';
+import type { TuneRuntime } from './tune-run.ts';
 
 export interface StageContext {
   readonly opened: OpenedModel;
@@ -15,4 +16,6 @@ export interface StageContext {
   readonly solve: AssignmentSolver;
   readonly pairs: PairStore;
   readonly job: Job;
+  /** What end-to-end tuning runs on, where there is such a thing. */
+  readonly tuning?: TuneRuntime;
 }

@@ -23,7 +23,8 @@ export interface LiveDeps {
 
 export class LiveDesk {
   private readonly deps: LiveDeps;
-  private sessions: SessionFactory;
+  /** Opens models where the open one runs. */
+  sessions: SessionFactory;
   private engineNow: EngineSummary;
   private live: LiveModel | null = null;
   /** Whether the provider was checked, or needs no check. */

@@ -2,10 +2,13 @@
 import { RUNG_IDS } from './recover-types.ts';
 import type { RecoveryStep, RungId } from './types.ts';
 
-/** Rungs of “best”: all but deltas, which cost more bytes than they bring back. */
+/**
+ * Rungs of “best”: all but deltas, which cost more bytes than they bring back, and tuning, which takes many times longer
+ * than they do together and is asked for by itself.
+ */
 export const BEST: readonly RungId[] = ['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R6', 'refresh'];
 /** Rungs that a refresh does again, where they were asked for. */
-export const REFRESHED: readonly RecoveryStep['rung'][] = ['R3', 'R4', 'R6'];
+export const REFRESHED: readonly ('R3' | 'R4' | 'R6')[] = ['R3', 'R4', 'R6'];
 /** Sweeps of a refresh, at most; it ends earlier where one brings nothing. */
 export const SWEEPS = 3;
 /** A rung, with options of this time. */
@@ -39,4 +42,5 @@ export const LABELS: Readonly<Record<RungId, string>> = {
   R5: 'Fitting low-rank deltas',
   R6: 'Distilling',
   refresh: 'Refreshing',
+  tune: 'Tuning',
 };

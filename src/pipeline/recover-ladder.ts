@@ -13,9 +13,11 @@ import { BEST, type Climb, climbsOf, LABELS, REFRESHED, SWEEPS } from './recover
 import type { CalibrationTaps } from './recover-data.ts';
 import { alignAnew, type RungRun, runRung } from './recover-rungs.ts';
 import { openSet, type RecoveredSet, recoveredVariant } from './recover-set.ts';
+import { type Better, climbTuning } from './recover-tune.ts';
 import { variantKey } from './sweep.ts';
 import type {
   LayerSet,
+  PausedTuning,
   RecoverRequest,
   RecoverResult,
   RecoveryStep,
@@ -30,6 +32,9 @@ import { releaseVariant, savingOf, type Variant } from './variant.ts';
 /** Steps of distillation that are timed, and the most that “best” takes for a set. */
 const TIMED_STEPS = 6;
 const MOST_STEPS = 4000;
+
+/** Rungs that take one set at a time. */
+type FittedOrAligned = Exclude<RecoveryStep['rung'], 'tune'>;
 
 /** Select and report scores of a variant. */
 interface Scores {
@@ -54,6 +59,7 @@ export class Ladder {
   private readonly start: Scores;
   private report: Scored;
   private readonly outcomes: RungOutcome[] = [];
+  private paused: PausedTuning | undefined;
   private readonly notes: readonly string[];
   private readonly deadline: number;
 
@@ -138,6 +144,7 @@ export class Ladder {
     const outcomes: SetOutcome[] = [];
     try {
       if (rung === 'refresh') await this.refresh(outcomes);
+      else if (rung === 'tune') outcomes.push(...(await this.tune()));
       else {
         for (const k of this.inOrder()) {
           if (this.isOver()) break;
@@ -186,7 +193,7 @@ export class Ladder {
 
   /** Tries one rung on one set, and keeps it where the select split improves. */
   private async attempt(
-    rung: RecoveryStep['rung'],
+    rung: FittedOrAligned,
     k: number,
     refreshed: boolean,
     shownAs: RungId,
@@ -216,14 +223,8 @@ export class Ladder {
       throw error;
     }
     const kept = damage(this.original.select, scored) < damage(this.original.select, this.select);
-    if (kept) {
-      this.variant = variant;
-      this.saving = savingOf(context.opened, variant);
-      this.sets = sets;
-      this.steps = steps;
-      this.select = scored;
-      this.tools.keep(variant, sets);
-    } else releaseVariant(variant);
+    if (kept) this.take({ variant, sets, steps, scored });
+    else releaseVariant(variant);
     const { before, after, notes } = run;
     return {
       set,
@@ -235,8 +236,31 @@ export class Ladder {
     };
   }
 
+  /** All sets together; what is paused goes on in a later run. */
+  private async tune(): Promise<readonly SetOutcome[]> {
+    const { merged, sets, steps, variant, original, select, request } = this;
+    const { better, outcomes, paused } = await climbTuning(
+      this.tools,
+      { merged, sets, steps, variant, original: original.select, select, request },
+      { isOver: () => this.isOver(), share: () => this.share() },
+    );
+    if (better) this.take(better);
+    this.paused = paused;
+    return outcomes;
+  }
+
+  /** What is kept from now on. */
+  private take({ variant, sets, steps, scored }: Better): void {
+    this.variant = variant;
+    this.saving = savingOf(this.tools.context.opened, variant);
+    this.sets = sets;
+    this.steps = steps;
+    this.select = scored;
+    this.tools.keep(variant, sets);
+  }
+
   private async run(
-    rung: RecoveryStep['rung'],
+    rung: FittedOrAligned,
     k: number,
     refreshed: boolean,
     shownAs: RungId,
@@ -246,7 +270,7 @@ export class Ladder {
     const { signal } = context.job;
     const { set, state } = this.sets[k]!;
     if (rung === 'R0c') {
-      const isFirst = !this.steps.some((s) => s.set === k);
+      const isFirst = !this.steps.some((s) => s.set === k || s.rung === 'tune');
       return alignAnew({ ...context, job: context.job.quiet() }, this.merged.plan, set, state, isFirst);
     }
     const data = refreshed
@@ -353,6 +377,7 @@ export class Ladder {
       saving: this.saving,
       stopped,
       notes: this.notes,
+      ...(this.paused && { paused: this.paused }),
       seconds: context.job.seconds,
       engine,
     };

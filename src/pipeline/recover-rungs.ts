@@ -18,7 +18,7 @@ import type { RecoverableSet, SetState } from './recover-set.ts';
 import { scoreKey, termsOf } from './score-terms.ts';
 import type { MergePlan, RecoveryStep } from './types.ts';
 
-export type FittedRung = Exclude<RecoveryStep['rung'], 'R0c'>;
+export type FittedRung = Exclude<RecoveryStep['rung'], 'R0c' | 'tune'>;
 
 export interface RungRun {
   readonly state: SetState;

@@ -5,8 +5,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { NamedBlob } from '../data/files.ts';
-import { createStudio, namedFile } from '../testing/studio-in-node.ts';
+import { openShort as openWithShortTexts } from '../testing/short-texts.ts';
 import { DEFAULT_RECOVERY } from './recover-types.ts';
 import type { Studio } from './studio.ts';
 import type { MergePlan, RecoverRequest, RecoverResult, RungId } from './types.ts';
@@ -34,21 +33,9 @@ const LLAMA = 'src/testing/fixtures/shakespeare-llama';
 
 /** A model with the beginnings of its texts. */
 async function openShort(folder: string, report?: string): Promise<Studio> {
-  const names = ['model.onnx', 'config.json', 'tokenizer.json'];
-  const files = await Promise.all(names.map((f) => namedFile(`${folder}/${f}`)));
-  for (const [split, characters] of [
-    ['calibrate', 1024],
-    ['select', 512],
-    ['report', 512],
-  ] as const) {
-    const whole = await (await namedFile(`${folder}/${split}.txt`)).text();
-    const text = split === 'report' && report !== undefined ? report : whole.slice(0, characters);
-    files.push(Object.assign(new Blob([text]), { name: `${split}.txt` }) as NamedBlob);
-  }
-  const studio = await createStudio();
-  const { model } = await studio.open(files);
-  groupId = model.groups[0].id;
-  return studio;
+  const opened = await openWithShortTexts(folder, report === undefined ? {} : { report });
+  groupId = opened.groupId;
+  return opened.studio;
 }
 
 /** Comparing megabytes element by element takes the matcher minutes. */

@@ -19,6 +19,8 @@ import { alignAnew, type RungRun, runRung } from './recover-rungs.ts';
 import { openSet, type RecoveredSet, recoveredVariant } from './recover-set.ts';
 import { RUNG_IDS } from './recover-types.ts';
 import type { Scorer } from './scoring.ts';
+import type { Tunings } from './tune-checkpoint.ts';
+import { type OpenSet, runTuning } from './tune-run.ts';
 import type { EngineSummary, MetricChoice, RecoverRequest, RecoverResult, RecoveryStep } from './types.ts';
 import { releaseVariant, type Variant } from './variant.ts';
 
@@ -28,6 +30,7 @@ export interface RecoverTools {
   readonly choice: MetricChoice;
   readonly engine: EngineSummary;
   readonly taps: CalibrationTaps;
+  readonly tunings: Tunings;
   /** Takes a variant over as the current one; the one before it is released. */
   keep(variant: Variant, sets: readonly RecoveredSet[]): void;
   /** Told at the end, also where it was cancelled. */
@@ -62,7 +65,10 @@ export async function recoverVariant(
   return result;
 }
 
-function checkRequest({ rungs, minutes, steps, rank, seed }: RecoverRequest, { tied, plan }: Variant): void {
+function checkRequest(
+  { rungs, minutes, steps, rank, seed, tune }: RecoverRequest,
+  { tied, plan }: Variant,
+): void {
   if (tied.length === 0) {
     throw new DataError(
       plan.sets.length === 0
@@ -77,6 +83,14 @@ function checkRequest({ rungs, minutes, steps, rank, seed }: RecoverRequest, { t
   if (minutes === undefined ? rungs === 'best' : !(minutes > 0 && Number.isFinite(minutes))) {
     throw new RangeError(`The time for recovery must be a number of minutes above 0; it was ${minutes}.`);
   }
+  if (!(tune.distil >= 0 && tune.distil <= 1)) {
+    throw new RangeError(`The share of distillation is a number from 0 to 1; it was ${tune.distil}.`);
+  }
+  if (!Number.isInteger(tune.batch) || tune.batch < 0) {
+    throw new RangeError(
+      `Tuning needs a whole number of items a batch, 0 for its own choice; it was ${tune.batch}.`,
+    );
+  }
   for (const [name, value] of Object.entries({ steps, rank })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new RangeError(`Recovery needs a whole number of ${name} from 1 up; it was ${value}.`);
@@ -86,6 +100,9 @@ function checkRequest({ rungs, minutes, steps, rank, seed }: RecoverRequest, { t
     throw new RangeError(`The random seed is a whole number from 0 up; it was ${seed}.`);
   }
 }
+
+/** A step that is of one set. */
+type OneSetStep = RecoveryStep & { readonly rung: Exclude<RecoveryStep['rung'], 'tune'> };
 
 /** What steps made of a merge. */
 export interface Replayed {
@@ -116,15 +133,72 @@ export async function applySteps(
     if (!stored) {
       throw new RangeError(`The recovery names set ${step.set} of a merge that has ${merged.tied.length}.`);
     }
-    const permutations = merged.permutations[step.set];
-    const { set, state } =
-      sets[step.set] ?? (await openSet(context.opened, { stored, permutations }, taps, recovery.algebra));
-    const run = await repeat(context, merged, recovery, taps, { set, state }, step, { sets, done });
+    const open = async (k: number) =>
+      sets[k] ??
+      openSet(
+        context.opened,
+        { stored: merged.tied[k], permutations: merged.permutations[k] },
+        taps,
+        recovery.algebra,
+      );
+    const { rung } = step;
+    if (rung === 'tune') {
+      for (const k of sets.keys()) sets[k] = await open(k);
+      const tuned = await tuneAgain(context, merged, sets as OpenSet[], step, done);
+      tuned.forEach((s, k) => {
+        sets[k] = s;
+      });
+      done.push(step);
+      await job.step('Tuned');
+      continue;
+    }
+    const { set, state } = await open(step.set);
+    const run = await repeat(
+      context,
+      merged,
+      recovery,
+      taps,
+      { set, state },
+      { ...step, rung },
+      { sets, done },
+    );
     sets[step.set] = { set, state: run.state };
     done.push({ ...step, options: run.options });
     await job.step(`Recovered layers ${formatSet(stored.layers)}`);
   }
   return { variant: await recoveredVariant(context, merged, sets, done), sets };
+}
+
+/** The steps of a tuning once more, up to the one that was the best. */
+async function tuneAgain(
+  context: StageContext,
+  merged: Variant,
+  sets: readonly OpenSet[],
+  { options }: RecoveryStep,
+  done: readonly RecoveryStep[],
+): Promise<readonly OpenSet[]> {
+  const { job } = context;
+  const { until } = options;
+  if (!(Number.isInteger(until) && Number(until) > 0)) {
+    throw new RangeError(
+      `A tuning needs the step that it ends at, a whole number from 1 up; it was ${until}.`,
+    );
+  }
+  const now = await recoveredVariant(context, merged, sets, done);
+  try {
+    const run = await runTuning(context, now, sets, options, {
+      select: async () => 0,
+      isOver: () => job.signal?.aborted === true,
+      onStep: async ({ step }) => {
+        job.announce(`Tuning, step ${step} of ${until}`);
+        await job.breathe();
+      },
+    });
+    job.signal?.throwIfAborted();
+    return run.sets;
+  } finally {
+    releaseVariant(now);
+  }
 }
 
 async function repeat(
@@ -133,12 +207,12 @@ async function repeat(
   recovery: BackendRecovery,
   taps: CalibrationTaps,
   { set, state }: NonNullable<RecoveredSet>,
-  { rung, options, refreshed, set: position }: RecoveryStep,
+  { rung, options, refreshed, set: position }: OneSetStep,
   { sets, done }: { readonly sets: readonly RecoveredSet[]; readonly done: readonly RecoveryStep[] },
 ): Promise<RungRun> {
   const { signal } = context.job;
   if (rung === 'R0c') {
-    const isFirst = !done.some((s) => s.set === position);
+    const isFirst = !done.some((s) => s.set === position || s.rung === 'tune');
     return alignAnew({ ...context, job: context.job.quiet() }, merged.plan, set, state, isFirst);
   }
   const control = signal ? { signal } : {};

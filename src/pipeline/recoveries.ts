@@ -5,13 +5,18 @@
  * Why a shelf: a recovered variant is expensive to make, and to keep it takes one more FFN a tied set beside the
  * weights of the layers, which variants of one run share. What has left the shelf is made again from its plan's steps.
  */
+import type { Dataset } from '../data/dataset.ts';
 import { formatSet } from '../merge/sets.ts';
 import type { StageContext } from './context.ts';
+import type { OpenedModel } from './opened.ts';
+import type { Job } from './progress.ts';
 import { applySteps, type RecoverTools, type Replayed, recoverVariant } from './recover.ts';
 import { CalibrationTaps } from './recover-data.ts';
 import { fittedOn, type RecoveredSet, recoveredVariant } from './recover-set.ts';
+import { tuningKey } from './recover-tune.ts';
 import { variantKey } from './sweep.ts';
-import type { MergePlan, RecoverRequest, RecoverResult } from './types.ts';
+import { pausedOf, type Tunings } from './tune-checkpoint.ts';
+import type { MergePlan, PausedTuning, RecoverRequest, RecoverResult } from './types.ts';
 import { buildVariant, type Evaluate, releaseVariant, type Variant } from './variant.ts';
 
 /** Variants kept. */
@@ -20,7 +25,24 @@ const KEPT = 12;
 export class Recoveries {
   private sets: readonly RecoveredSet[] = [];
   private last: RecoverResult | null = null;
+  private readonly tunings: Tunings;
   private readonly shelf = new Map<string, readonly RecoveredSet[]>();
+
+  constructor(tunings: Tunings) {
+    this.tunings = tunings;
+  }
+
+  /** A tuning of a plan that can go on. */
+  async paused(
+    opened: OpenedModel,
+    dataset: Dataset | null,
+    plan: MergePlan,
+    job: Job,
+  ): Promise<PausedTuning | null> {
+    if (!dataset) return null;
+    const checkpoint = await this.tunings.find(await tuningKey({ opened, dataset, job }, plan));
+    return checkpoint && pausedOf(checkpoint);
+  }
 
   /** The last run on the current merge. */
   get result(): RecoverResult | null {
@@ -84,7 +106,7 @@ export class Recoveries {
 
   /** Recovers the current variant further; each variant that is kept on the way is given to `keep`. */
   run(
-    tools: Omit<RecoverTools, 'keep' | 'ended' | 'taps'>,
+    tools: Omit<RecoverTools, 'keep' | 'ended' | 'taps' | 'tunings'>,
     variant: Variant,
     request: RecoverRequest,
     keep: (variant: Variant) => void,
@@ -95,6 +117,7 @@ export class Recoveries {
       {
         ...tools,
         taps: tapsOf(tools.context),
+        tunings: this.tunings,
         keep: (better, states) => {
           this.keep({ variant: better, sets: states });
           this.sets = states;

@@ -41,6 +41,8 @@ import { termsOf } from './score-terms.ts';
 import type { Scorer } from './scoring.ts';
 import { sweepWindows } from './sweep.ts';
 import type { SweepSeed } from './sweep-seed.ts';
+import { Tunings } from './tune-checkpoint.ts';
+import type { TuneTools } from './tune-run.ts';
 import type {
   AlignmentResult,
   DataState,
@@ -56,6 +58,7 @@ import type {
   MergeResult,
   MetricChoice,
   OpenResult,
+  PausedTuning,
   PlanRequest,
   PlanResult,
   RecoverRequest,
@@ -76,6 +79,8 @@ import {
 export interface StudioDeps extends LiveDeps {
   readonly backend: Backend;
   readonly solve: AssignmentSolver;
+  /** Absent: models cannot be tuned from end to end. */
+  readonly tuning?: TuneTools;
 }
 
 export class Studio {
@@ -88,12 +93,13 @@ export class Studio {
   private dataset: Dataset | null = null;
   private readonly pairs = new PairStore();
   private readonly scores = new ScoreDesk();
-  private readonly recoveries = new Recoveries();
+  private readonly recoveries: Recoveries;
   private variant: Variant | null = null;
 
   constructor(deps: StudioDeps) {
     this.deps = deps;
     this.desk = new LiveDesk(deps);
+    this.recoveries = new Recoveries(new Tunings(deps.tuning?.place));
   }
 
   /** Where things run now; changes where the self-test finds a provider wrong. */
@@ -219,6 +225,11 @@ export class Studio {
     return this.recoveries.result;
   }
 
+  /** A tuning of a merge that was paused, in this session or one before; null where there is none. */
+  tuning(plan: MergePlan, options: JobOptions = {}): Promise<PausedTuning | null> {
+    return this.recoveries.paused(this.model(), this.dataset, plan, new Job(options));
+  }
+
   /** Chooses the metric of evaluations, sweeps and plans. @throws DataError where it does not apply */
   setMetric(choice: MetricChoice): void {
     this.scores.choose(choice, this.data());
@@ -312,9 +323,21 @@ export class Studio {
   }
 
   private async context(job: Job): Promise<StageContext> {
-    const { backend, solve } = this.deps;
+    const { backend, solve, tuning } = this.deps;
     const live = await this.liveModel(job);
-    return { opened: this.model(), live, dataset: this.dataset, backend, solve, pairs: this.pairs, job };
+    const { dataset, pairs } = this;
+    const opened = this.model();
+    const { sessions } = this.desk;
+    return {
+      opened,
+      live,
+      dataset,
+      backend,
+      solve,
+      pairs,
+      job,
+      ...(tuning && { tuning: { ...tuning, sessions } }),
+    };
   }
 
   private async scorer(job: Job): Promise<Scorer> {

@@ -12,6 +12,7 @@ export type {
 export type { PlanCandidate, PlanRequest, PlanResult } from './plan-types.ts';
 export type {
   LossPoint,
+  PausedTuning,
   RecoverRequest,
   RecoverResult,
   RecoveryStep,
@@ -19,10 +20,12 @@ export type {
   RungOutcome,
   SetOutcome,
   SplitScores,
+  TunePoint,
+  TuneRequest,
 } from './recover-types.ts';
 
 import type { mergeMethods } from '../merge/method.ts';
-import type { LossPoint, RecoveryStep, RungOutcome } from './recover-types.ts';
+import type { LossPoint, RecoveryStep, RungOutcome, TunePoint } from './recover-types.ts';
 
 export type BackendKind = 'webgpu' | 'cpu';
 
@@ -190,6 +193,7 @@ export interface PartialResult {
   readonly sweep?: SweepEntry;
   readonly rung?: RungOutcome;
   readonly loss?: LossPoint;
+  readonly tune?: TunePoint;
 }
 
 export interface Progress {

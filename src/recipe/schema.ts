@@ -54,7 +54,7 @@ const optionSchema = v.union(
 );
 
 const recoveryStepSchema = v.strictObject({
-  rung: oneOf(['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R5', 'R6']),
+  rung: oneOf(['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'tune']),
   /** Position in the plan's sets. */
   set: whole(0, MOST_LAYERS),
   refreshed: v.boolean('true or false'),

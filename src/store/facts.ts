@@ -27,7 +27,7 @@ export const initialFacts: StudioFacts = {
     held: null,
   },
   recover: {
-    choice: { mode: 'best', rungs: ['R2', 'R3'], minutes: 2, steps: 400, rank: 4, seed: 1 },
+    choice: { ...DEFAULT_RECOVERY, mode: 'best', rungs: ['R2', 'R3'], minutes: 2 },
     run: null,
     history: [],
   },

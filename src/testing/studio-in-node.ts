@@ -8,7 +8,9 @@ import { solveAssignment } from '../align/assignment.ts';
 import type { NamedBlob } from '../data/files.ts';
 import { createCpuBackend } from '../kernels/cpu/index.ts';
 import { Studio } from '../pipeline/studio.ts';
+import type { TunePlace } from '../pipeline/tune-checkpoint.ts';
 import type { EngineSummary, OpenResult } from '../pipeline/types.ts';
+import { loadNodeJaxFactory } from '../runtime/jax/node.ts';
 import { createRuntimeGemm } from '../runtime/ort/gemm.ts';
 import { loadNodeFactory } from '../runtime/ort/node.ts';
 
@@ -29,13 +31,15 @@ export async function namedFile(path: string): Promise<NamedBlob> {
   return Object.assign(await openAsBlob(path), { name: basename(path) }) as NamedBlob;
 }
 
-export async function createStudio(): Promise<Studio> {
+/** @param place where paused tunings are kept; absent: in the studio only */
+export async function createStudio(place?: TunePlace): Promise<Studio> {
   const sessions = await loadNodeFactory();
   return new Studio({
     engine,
     backend: createCpuBackend({ gemm: createRuntimeGemm(sessions) }),
     sessions,
     solve: async (score, size) => solveAssignment(score, size),
+    tuning: { differentiables: loadNodeJaxFactory, ...(place && { place }) },
   });
 }
 

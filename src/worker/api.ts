@@ -19,6 +19,7 @@ import type {
   MergeResult,
   MetricChoice,
   OpenResult,
+  PausedTuning,
   PlanRequest,
   PlanResult,
   Progress,
@@ -79,6 +80,8 @@ export interface StudioApi {
   recover(request: RecoverRequest, options?: CallOptions): Promise<RecoverResult>;
   /** The last run on the current merge; null where there was none. */
   recovery(options?: CallOptions): Promise<RecoverResult | null>;
+  /** A tuning of a merge that was paused, also before a reload; null where there is none. */
+  tuning(plan: MergePlan, options?: CallOptions): Promise<PausedTuning | null>;
   /** The recipe of the current variant. @param evaluations of it, for people to read */
   recipe(evaluations: readonly EvaluationResult[], options?: CallOptions): Promise<RecipeTexts>;
   /** Merges and recovers by a recipe: a file's text, or what a link gave. */

@@ -121,6 +121,7 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
     plan: (request, o) => call('plan', [request], o),
     recover: (request, o) => call('recover', [request], o),
     recovery: (o) => call('recovery', [], o),
+    tuning: (plan, o) => call('tuning', [plan], o),
     recipe: (evaluations, o) => call('recipe', [evaluations], o),
     mergeRecipe: (recipe, o) => call('mergeRecipe', [recipe], o),
     identity: (o) => call('identity', [], o),

@@ -8,16 +8,19 @@
 import type { Backend } from '../kernels/backend.ts';
 import { GpuLostError } from '../kernels/errors.ts';
 import { requestGpu } from '../kernels/webgpu/device.ts';
+import type { TuneTools } from '../pipeline/tune-run.ts';
 import type { EngineSummary } from '../pipeline/types.ts';
 import { usableThreads } from '../runtime/ort/threads.ts';
 import type { SessionFactory } from '../runtime/session.ts';
 import type { GpuPreference } from './api.ts';
+import { tunePlace } from './tune-place.ts';
 
 export interface Engine {
   readonly backend: Backend;
   readonly sessions: SessionFactory;
   /** The wasm provider, to check another provider against and to fall back to. */
   readonly checkAgainst?: () => Promise<SessionFactory>;
+  readonly tuning: TuneTools;
 }
 
 export interface EngineChoice {
@@ -40,7 +43,18 @@ async function loadCpu(threads: number): Promise<Engine> {
     import('../runtime/ort/gemm.ts'),
     loadWasm(threads),
   ]);
-  return { backend: createCpuBackend({ gemm: createRuntimeGemm(sessions) }), sessions };
+  return { backend: createCpuBackend({ gemm: createRuntimeGemm(sessions) }), sessions, tuning: tuningOn() };
+}
+
+/** @param device the GPU that tuning shares; absent: on the CPU */
+function tuningOn(device?: GPUDevice): TuneTools {
+  return {
+    differentiables: async () => {
+      const { loadJaxFactory } = await import('../runtime/jax/jax.ts');
+      return device ? loadJaxFactory('webgpu', device) : loadJaxFactory('wasm');
+    },
+    place: tunePlace(),
+  };
 }
 
 async function loadWasm(threads: number): Promise<SessionFactory> {
@@ -77,7 +91,11 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
     const reason = `The kernels run on a software WebGPU adapter (${adapter}), as asked; the model itself runs on the CPU (${onThreads}).`;
     return {
       summary: { backend: 'webgpu', inference: 'wasm', threads, adapter, reason },
-      load: async () => ({ backend: await backend(), sessions: await loadWasm(threads) }),
+      load: async () => ({
+        backend: await backend(),
+        sessions: await loadWasm(threads),
+        tuning: tuningOn(),
+      }),
       lost: () => lost,
     };
   }
@@ -93,6 +111,7 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
       backend: await backend(),
       sessions: await (await import('../runtime/ort/browser.ts')).loadWebGpuFactory(threads, device),
       checkAgainst: () => loadWasm(threads),
+      tuning: tuningOn(device),
     }),
     lost: () => lost,
   };

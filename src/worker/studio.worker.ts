@@ -79,6 +79,7 @@ const handlers: Record<Method, Handler> = {
   plan: async (o, [request]: readonly PlanRequest[]) => (await ready()).plan(request, o),
   recover: async (o, [request]: readonly RecoverRequest[]) => (await ready()).recover(request, o),
   recovery: async () => (await ready()).recovery(),
+  tuning: async (o, [plan]: readonly MergePlan[]) => (await ready()).tuning(plan, o),
   recipe: async (o, [evaluations]: readonly EvaluationResult[][]) => (await ready()).recipe(evaluations, o),
   mergeRecipe: async (o, [recipe]: readonly (string | Recipe)[]) => (await ready()).mergeRecipe(recipe, o),
   identity: async (o) => (await ready()).identity(o),

@@ -20,7 +20,7 @@ export interface CalibrationChunks {
   readonly count: number;
   read(index: number): Promise<{
     readonly feeds: Readonly<Record<string, HostTensor>>;
-    /** [N]: 1 for rows of the output that count, 0 for padding; absent = all do. */
+    /** 1 for rows of the output that count, 0 for padding: [N], or an entry for as many rows each; absent = all do. */
     readonly counted?: ArrayLike<number>;
     /** [N]: the class that each row is to give, −1 for none. Needed for the task's own loss. */
     readonly labels?: Int32Array;
@@ -143,12 +143,20 @@ export class DistilledBatches implements TuningBatches {
   }
 }
 
-/** 1 / count for rows that count. */
+/** 1 / count for rows that count. @throws RangeError where the entries do not fit the rows */
 function shares(counted: ArrayLike<number> | undefined, rows: number): Float32Array {
   if (!counted) return new Float32Array(rows).fill(1 / rows);
+  const rowsEach = rows / counted.length;
+  if (!Number.isInteger(rowsEach)) {
+    throw new RangeError(
+      `The output has ${rows} rows, but the data says of ${counted.length} whether they count; it cannot be tuned on.`,
+    );
+  }
   let count = 0;
-  for (let i = 0; i < rows; i++) count += counted[i];
-  return Float32Array.from({ length: rows }, (_, i) => (count > 0 ? counted[i] / count : 0));
+  for (let i = 0; i < counted.length; i++) count += counted[i] * rowsEach;
+  return Float32Array.from({ length: rows }, (_, i) =>
+    count > 0 ? counted[Math.floor(i / rowsEach)] / count : 0,
+  );
 }
 
 /** Mean square of a row's features: errors are told relative to it. */

@@ -22,7 +22,7 @@ export interface TuneSetsInput {
   readonly options?: Partial<TuneOptions>;
   readonly control: Omit<TuneControl, 'select'> & {
     /** Loss of a merge on the selection split: lower is better. */
-    select(sets: readonly TiedFfn[]): Promise<number>;
+    select(sets: readonly TiedFfn[], step: number): Promise<number>;
   };
 }
 
@@ -52,7 +52,7 @@ export async function tuneSets(
     const start: Parameters = new Map(training.start.map((p) => [p.name, p.start]));
     const result = await tune(training.differentiable, batches, start, options, {
       ...control,
-      select: (parameters) => control.select(withParameters(sets, parameters)),
+      select: (parameters, step) => control.select(withParameters(sets, parameters), step),
     });
     return {
       sets: withParameters(sets, result.parameters),

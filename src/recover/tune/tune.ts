@@ -67,8 +67,8 @@ export interface TunePoint {
 }
 
 export interface TuneControl {
-  /** Loss of parameters on the selection split: lower is better. */
-  select(parameters: Parameters): Promise<number>;
+  /** Loss of parameters on the selection split, as they are after a step: lower is better. */
+  select(parameters: Parameters, step: number): Promise<number>;
   readonly signal?: AbortSignal;
   /** Whether the time is over. */
   readonly isOver?: () => boolean;
@@ -113,7 +113,7 @@ export async function tune(
     state = made.state;
     let selection: number | undefined;
     if (state.step % lookEvery === 0 || state.step === steps) {
-      selection = await control.select(state.parameters);
+      selection = await control.select(state.parameters, state.step);
       state = looked(state, selection);
     }
     await control.onStep?.({ ...made.point, ...(selection !== undefined && { selection }) }, state);
@@ -122,7 +122,7 @@ export async function tune(
 }
 
 async function firstState(start: Parameters, options: TuneOptions, control: TuneControl): Promise<TuneState> {
-  const loss = await control.select(start);
+  const loss = await control.select(start, 0);
   return {
     options,
     step: 0,

@@ -24,12 +24,16 @@ type Arrays = Record<string, Array>;
 export type Jax = typeof import('@jax-js/jax');
 
 /**
- * @param device WebGPU only where there is a real adapter; jax-js makes a device of its own
+ * @param device WebGPU only where there is a real adapter
+ * @param shared the GPU that everything else runs on, so that there is one device; absent: one of its own
  * @throws RuntimeFailure where the device cannot be had
  */
-export async function loadJaxFactory(device: 'wasm' | 'webgpu'): Promise<DifferentiableFactory> {
+export async function loadJaxFactory(
+  device: 'wasm' | 'webgpu',
+  shared?: GPUDevice,
+): Promise<DifferentiableFactory> {
   const [jax, { ONNXModel }] = await Promise.all([import('@jax-js/jax'), import('@jax-js/onnx')]);
-  const devices = await jax.init(device);
+  const devices = await (shared ? offering(shared, () => jax.init(device)) : jax.init(device));
   if (!devices.includes(device)) {
     throw new RuntimeFailure('other', `Tuning cannot run on ${device} here.`, `devices: ${devices.join()}`);
   }
@@ -45,6 +49,23 @@ export async function loadJaxFactory(device: 'wasm' | 'webgpu'): Promise<Differe
       }
     },
   };
+}
+
+/**
+ * Runs what asks the browser for a GPU, and gives it this one. The library takes no device from outside, but asks for an
+ * adapter, reads its limits and features and requests a device with no more than those: all of which a device has too.
+ */
+async function offering<T>(shared: GPUDevice, run: () => Promise<T>): Promise<T> {
+  const { gpu } = navigator;
+  const { limits, features } = shared;
+  const adapter = { limits, features, requestDevice: async () => shared };
+  Object.defineProperty(gpu, 'requestAdapter', { configurable: true, value: async () => adapter });
+  try {
+    return await run();
+  } finally {
+    // The browser's own is on the prototype.
+    Reflect.deleteProperty(gpu, 'requestAdapter');
+  }
 }
 
 class JaxModel implements DifferentiableModel {
