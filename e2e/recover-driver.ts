@@ -1,6 +1,6 @@
 /** The recover step on the built page: asking for a run, reading what it came to, and undoing it. */
 import { dataValue, PageDriver } from './page-driver.ts';
-import { rungNames } from './studio-names.ts';
+import { rungNames, tuneNames } from './studio-names.ts';
 import type { Recovered, RecoveredScores, RecoverOptions, Rung, RungRow } from './studio-types.ts';
 
 export class RecoverDriver extends PageDriver {
@@ -13,7 +13,7 @@ export class RecoverDriver extends PageDriver {
 
   /** Only the choices; the run is started by the button `Recover`. */
   async chooseRecovery(options: RecoverOptions = {}): Promise<void> {
-    const { rungs, minutes, steps, rank, seed } = options;
+    const { rungs, minutes, steps, rank, seed, tune = {} } = options;
     if (rungs && minutes !== undefined)
       throw new Error('Minutes go with the best in a time: chosen rungs take as long as they need.');
     await this.choose('Recovery', rungs ? 'Only the rungs I tick' : 'Best in the time given');
@@ -22,6 +22,15 @@ export class RecoverDriver extends PageDriver {
     if (steps !== undefined) await this.#number('Distillation steps', steps);
     if (rank !== undefined) await this.#number('Correction rank', rank);
     if (seed !== undefined) await this.#number('Recovery seed', seed);
+    for (const [option, value] of Object.entries(tune)) {
+      if (option === 'of') await this.page.getByLabel('What is tuned').selectOption(String(value));
+      else
+        await this.#number(
+          tuneNames[option as keyof typeof tuneNames],
+          Number(value),
+          'Tuning from end to end',
+        );
+    }
   }
 
   /** The table of rungs, as it stands; empty where none was tried. */
@@ -65,6 +74,12 @@ export class RecoverDriver extends PageDriver {
     };
   }
 
+  /** Goes on with the tuning that was paused. */
+  async resumeTuning(): Promise<RungRow[]> {
+    await this.job(() => this.button('Go on tuning').click());
+    return this.rungsTried();
+  }
+
   /** Back to the variant before the last run. */
   async undoRecovery(): Promise<void> {
     await this.job(() => this.button('Undo the last run').click());
@@ -78,10 +93,9 @@ export class RecoverDriver extends PageDriver {
   }
 
   /** A field of the recover step, unfolded first where it is folded away. */
-  async #number(name: string, value: number): Promise<void> {
+  async #number(name: string, value: number, fold = 'Steps, rank and seed'): Promise<void> {
     const field = this.region('Recover').getByRole('spinbutton', { name, exact: true });
-    if (!(await field.isVisible()))
-      await this.page.getByText('Steps, rank and seed', { exact: true }).click();
+    if (!(await field.isVisible())) await this.page.getByText(fold, { exact: true }).click();
     await field.fill(String(value));
   }
 }

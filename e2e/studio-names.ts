@@ -1,5 +1,12 @@
 /** What the page calls its choices: the accessible names behind the page object's short ones. */
-import type { DownloadFormat, MergeMethod, ReferenceChoice, Rung, SimilarityKind } from './studio-types.ts';
+import type {
+  DownloadFormat,
+  MergeMethod,
+  ReferenceChoice,
+  Rung,
+  SimilarityKind,
+  TuneOptions,
+} from './studio-types.ts';
 
 export const measureNames: Record<SimilarityKind, string> = {
   cka: 'FFN outputs (CKA)',
@@ -33,6 +40,15 @@ export const downloadNames: Record<Exclude<DownloadFormat, 'recipe'>, { format: 
 
 export const combinedScore = 'preactivation+input-weights+output-weights';
 
+/** The fields of tuning. */
+export const tuneNames: Record<Exclude<keyof TuneOptions, 'of'>, string> = {
+  steps: 'Tuning steps',
+  rate: 'Learning rate',
+  batch: 'Items a batch',
+  accumulate: 'Batches a step',
+  distil: 'Share of the original',
+};
+
 /** The checkboxes of the ladder. */
 export const rungNames: Record<Rung, string> = {
   R0c: 'Align to the running mean R0c',
@@ -44,4 +60,5 @@ export const rungNames: Record<Rung, string> = {
   R5: 'Own low-rank corrections R5',
   R6: 'Distil locally R6',
   refresh: 'Refit on the merged model',
+  tune: 'Tune from end to end',
 };

@@ -65,7 +65,7 @@ export interface PlanRow {
   readonly recovered?: number;
 }
 
-export type Rung = 'R0b' | 'R0c' | 'R1' | 'R2' | 'R3' | 'refresh' | 'R4' | 'R5' | 'R6';
+export type Rung = 'R0b' | 'R0c' | 'R1' | 'R2' | 'R3' | 'refresh' | 'R4' | 'R5' | 'R6' | 'tune';
 
 export interface RecoverOptions {
   /** Only these; else the best in `minutes`. */
@@ -76,6 +76,20 @@ export interface RecoverOptions {
   /** Of own low-rank corrections. */
   readonly rank?: number;
   readonly seed?: number;
+  /** Of tuning from end to end. */
+  readonly tune?: TuneOptions;
+}
+
+export interface TuneOptions {
+  readonly steps?: number;
+  readonly rate?: number;
+  /** Items a batch; 0 = chosen by the page. */
+  readonly batch?: number;
+  /** Batches a step. */
+  readonly accumulate?: number;
+  /** Share of the distance from the original in the loss. */
+  readonly distil?: number;
+  readonly of?: 'tied' | 'biases';
 }
 
 /** A row of the table of rungs; scores are raw metrics. */

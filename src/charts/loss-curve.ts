@@ -10,6 +10,8 @@ export interface LossSeries {
   readonly steps: number;
   readonly points: readonly { readonly step: number; readonly heldOut: number }[];
   readonly ended: boolean;
+  /** Which values are better; absent: lower ones. */
+  readonly better?: 'lower' | 'higher';
 }
 
 export interface LossMark {
@@ -52,8 +54,11 @@ export function lossCurve(
   });
   return {
     series: drawn.map((series) => {
-      const { points } = series;
-      const best = points.reduce((lowest, point) => (point.heldOut < lowest.heldOut ? point : lowest));
+      const { points, better } = series;
+      const sign = better === 'higher' ? -1 : 1;
+      const best = points.reduce((first, point) =>
+        sign * point.heldOut < sign * first.heldOut ? point : first,
+      );
       return {
         path: path(points) ?? '',
         best: mark(best),

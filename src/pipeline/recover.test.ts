@@ -5,7 +5,9 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { NamedBlob } from '../data/files.ts';
 import { openShort as openWithShortTexts } from '../testing/short-texts.ts';
+import { namedFile } from '../testing/studio-in-node.ts';
 import { DEFAULT_RECOVERY } from './recover-types.ts';
 import type { Studio } from './studio.ts';
 import type { MergePlan, RecoverRequest, RecoverResult, RungId } from './types.ts';
@@ -234,7 +236,7 @@ test('no rung makes the selection metric worse, whatever is asked for', async ()
     fc.asyncProperty(requests, async ({ first, width, method, ...request }) => {
       await studio.merge(planOf([Array.from({ length: width }, (_, k) => first + k)], method));
       const merged = await studio.evaluate('select');
-      const { outcomes, end } = await studio.recover(request);
+      const { outcomes, end } = await studio.recover({ ...DEFAULT_RECOVERY, ...request });
       let last = merged.merged;
       for (const { before, score } of outcomes) {
         expect(before).toBe(last);

@@ -82,7 +82,7 @@ describe('a recipe file', () => {
     [
       'plan.recovery[0].rung',
       'R9',
-      'is "R9", but must be one of “R0c”, “R0b”, “R1”, “R2”, “R3”, “R4”, “R5”, “R6”.',
+      'is "R9", but must be one of “R0c”, “R0b”, “R1”, “R2”, “R3”, “R4”, “R5”, “R6”, “tune”.',
     ],
     ['plan.recovery[0].set', 1, 'is 1, but there are 1 sets, counted from 0.'],
     ['plan.seed', -1, 'is -1, but must be a whole number from 0 to 9007199254740991.'],

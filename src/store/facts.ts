@@ -27,9 +27,18 @@ export const initialFacts: StudioFacts = {
     held: null,
   },
   recover: {
-    choice: { ...DEFAULT_RECOVERY, mode: 'best', rungs: ['R2', 'R3'], minutes: 2 },
+    choice: {
+      mode: 'best',
+      rungs: ['R2', 'R3'],
+      minutes: 2,
+      steps: 400,
+      rank: 4,
+      seed: 1,
+      tune: { steps: 150, rate: 5e-4, batch: 0, accumulate: 1, distil: 1, of: 'tied' },
+    },
     run: null,
     history: [],
+    paused: null,
   },
   metric: { chosen: null, held: null },
   evaluation: null,
@@ -43,9 +52,9 @@ export const initialFacts: StudioFacts = {
   view: { kind: 'cka', groupId: null, table: false, stretch: true, stripWidth: null, theme: 'light' },
 };
 
-/** Another merge: the runs were on the one before it. */
+/** Another merge: the runs were on the one before it. A paused tuning says what it is of. */
 export function nothingRecovered({ recover }: StudioFacts): StudioFacts['recover'] {
-  return { choice: recover.choice, run: null, history: [] };
+  return { ...recover, run: null, history: [] };
 }
 
 /** Another model: everything that was about the one before it. */
@@ -65,7 +74,7 @@ export function factsForModel(model: ModelSummary, before: StudioFacts): Partial
       asked: null,
       held: null,
     },
-    recover: nothingRecovered(before),
+    recover: { ...nothingRecovered(before), paused: null },
     evaluation: null,
     tried: [],
     examples: null,
@@ -78,7 +87,7 @@ export function factsForModel(model: ModelSummary, before: StudioFacts): Partial
 /** Other data: everything that was measured on the data before it. A merge stays; it is weights, not a measurement. */
 export function factsForData(before: StudioFacts): Partial<StudioFacts> {
   return {
-    recover: nothingRecovered(before),
+    recover: { ...nothingRecovered(before), paused: null },
     similarity: noSimilarity,
     alignment: null,
     sweeps: {},

@@ -77,7 +77,7 @@ export function valueAt({ size, values }: SimilarityMatrix, row: number, column:
 }
 
 /** What a number field holds; an empty one is not 0. */
-export function wholeOrNaN(text: string): number {
+export function numberOrNaN(text: string): number {
   return text.trim() === '' ? Number.NaN : Number(text);
 }
 

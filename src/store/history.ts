@@ -14,7 +14,7 @@ import type { StudioActions, StudioFacts } from './types.ts';
 export interface Moment {
   readonly picks: StudioFacts['picks'];
   readonly merge: Omit<StudioFacts['merge'], 'held'>;
-  readonly recover: Omit<StudioFacts['recover'], 'choice'>;
+  readonly recover: Omit<StudioFacts['recover'], 'choice' | 'paused'>;
 }
 
 const MOST = 100;
@@ -59,7 +59,7 @@ export function createHistoryActions(context: SliceContext): Pick<StudioActions,
       history,
       picks: moment.picks.saving === null ? picks : moment.picks,
       merge: { ...moment.merge, held: merge.held },
-      recover: { ...moment.recover, choice: recover.choice },
+      recover: { ...moment.recover, choice: recover.choice, paused: recover.paused },
       status: { kind: 'done', text },
     });
     recallScore(context);

@@ -27,6 +27,7 @@ export function createLazyApi(load: () => Promise<StudioApi>): StudioApi {
     plan: async (...args) => (await client()).plan(...args),
     recover: async (...args) => (await client()).recover(...args),
     recovery: async (...args) => (await client()).recovery(...args),
+    tuning: async (...args) => (await client()).tuning(...args),
     recipe: async (...args) => (await client()).recipe(...args),
     mergeRecipe: async (...args) => (await client()).mergeRecipe(...args),
     identity: async (...args) => (await client()).identity(...args),

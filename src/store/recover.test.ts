@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_RECOVERY } from '../pipeline/recover-types.ts';
 import { opened } from '../testing/studio-setup.ts';
 import { describePlan, describeRecovery } from './describe.ts';
 import { mergeIsStale, pickedPlan } from './merge.ts';
@@ -74,8 +75,8 @@ describe('a run of recovery', () => {
     now().chooseRecovery({ mode: 'chosen', rungs: ['refresh', 'R0b'] });
     await now().runRecover();
     expect(asked).toEqual([
-      { rungs: 'best', minutes: 0.5, steps: 40, rank: 4, seed: 1 },
-      { rungs: ['R0b', 'refresh'], steps: 40, rank: 4, seed: 1 },
+      { ...DEFAULT_RECOVERY, rungs: 'best', minutes: 0.5, steps: 40 },
+      { ...DEFAULT_RECOVERY, rungs: ['R0b', 'refresh'], steps: 40 },
     ]);
   });
 

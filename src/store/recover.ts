@@ -13,7 +13,17 @@ import { formatRounded, formatSeconds } from './format.ts';
 import { isAbort } from './jobs.ts';
 import { factsOfMerge, sameRecovery } from './merge.ts';
 import { formatMetric, metricName } from './metrics.ts';
-import { cameBack, endCurves, inLadderOrder, mergedScores, undoTarget, withLoss } from './recovered.ts';
+import {
+  cameBack,
+  endCurves,
+  inLadderOrder,
+  mergedScores,
+  pausedHere,
+  tuningOf,
+  undoTarget,
+  withLoss,
+  withTunePoint,
+} from './recovered.ts';
 import type {
   BeforeRun,
   MergePlan,
@@ -27,9 +37,11 @@ import type {
   Status,
   StudioActions,
   StudioFacts,
+  TuneCurve,
+  TuneRequest,
 } from './types.ts';
 
-type RecoverActions = Pick<StudioActions, 'chooseRecovery' | 'runRecover' | 'undoRecovery'>;
+type RecoverActions = Pick<StudioActions, 'chooseRecovery' | 'runRecover' | 'resumeTuning' | 'undoRecovery'>;
 
 const SHOW_EVERY_MS = 100;
 
@@ -47,7 +59,15 @@ export function recoverRefusal({ merge, data, needs }: StudioFacts): string | nu
 }
 
 /** Why a run cannot be asked for so, as a sentence; null where it can. */
-export function choiceRefusal({ mode, rungs, minutes, steps, rank, seed }: RecoverChoice): string | null {
+export function choiceRefusal({
+  mode,
+  rungs,
+  minutes,
+  steps,
+  rank,
+  seed,
+  tune,
+}: RecoverChoice): string | null {
   const whole = (value: number, least: number) => Number.isInteger(value) && value >= least;
   if (mode === 'best' && !(minutes > 0 && minutes <= 1440))
     return 'Minutes are a number above 0, at most 1440 (a day).';
@@ -55,11 +75,23 @@ export function choiceRefusal({ mode, rungs, minutes, steps, rank, seed }: Recov
   if (!whole(steps, 1) || steps > 100_000)
     return 'Steps of distillation are a whole number from 1 to 100 000.';
   if (!whole(rank, 1) || rank > 1024) return 'The rank of own corrections is a whole number from 1 to 1024.';
+  const refusal = mode === 'chosen' && rungs.includes('tune') ? tuneRefusal(tune) : null;
+  if (refusal !== null) return refusal;
   return whole(seed, 0) ? null : 'The seed of recovery is a whole number, 0 or more.';
 }
 
-function requestOf({ mode, rungs, minutes, steps, rank, seed }: RecoverChoice): RecoverRequest {
-  const common = { steps, rank, seed };
+function tuneRefusal({ steps, rate, batch, accumulate, distil }: TuneRequest): string | null {
+  const whole = (value: number, least: number) => Number.isInteger(value) && value >= least;
+  if (!whole(steps, 1) || steps > 100_000) return 'Steps of tuning are a whole number from 1 to 100 000.';
+  if (!(rate > 0 && rate <= 1)) return 'The learning rate of tuning is a number above 0, at most 1.';
+  if (!whole(batch, 0) || batch > 4096)
+    return 'Items a batch are a whole number from 1 to 4096, or 0 for about 1,024 tokens.';
+  if (!whole(accumulate, 1) || accumulate > 1024) return 'Batches a step are a whole number from 1 to 1024.';
+  return distil >= 0 && distil <= 1 ? null : 'The share of the distance from the original is from 0 to 1.';
+}
+
+function requestOf({ mode, rungs, minutes, steps, rank, seed, tune }: RecoverChoice): RecoverRequest {
+  const common = { steps, rank, seed, tune };
   return mode === 'best' ? { ...common, rungs: 'best', minutes } : { ...common, rungs: inLadderOrder(rungs) };
 }
 
@@ -73,7 +105,13 @@ export function createRecoverActions(context: SliceContext): RecoverActions {
     const { asked, merge } = before;
     const { recovery } = result.plan;
     const merged = mergedScores(before.run, asked, run.metric, result.start);
-    const ended = { ...run, outcomes: result.outcomes, curves: endCurves(run.curves), merged, result };
+    const tuning = run.tuning && { ...run.tuning, ended: true };
+    const curves = endCurves(run.curves);
+    const ended = { ...run, outcomes: result.outcomes, curves, tuning, merged, result };
+    const { paused } = result;
+    // A run that tuned to the end leaves nothing to go on with.
+    if (paused) recover({ paused: { ...paused, of: tuningOf(result.plan) } });
+    else if (run.tuning) recover({ paused: null });
     const hold = { ...get().merge, held: asked };
     if (sameRecovery(result.plan, asked)) {
       set({ merge: hold });
@@ -131,11 +169,13 @@ export function createRecoverActions(context: SliceContext): RecoverActions {
         // Cancelled before it began, the worker tells of an earlier run.
         const ofThis = kept !== null && JSON.stringify(kept.request) === JSON.stringify(request);
         const gained = ofThis && !sameRecovery(kept.plan, before.asked);
-        if (ofThis && !gone() && (gained || gathered.run().outcomes.length > 0)) {
+        if (ofThis && !gone() && (gained || kept.paused || gathered.run().outcomes.length > 0)) {
           adopt(gathered.run(), kept, before);
-          const text = gained
-            ? 'Cancelled. What was gained so far is kept.'
-            : 'Cancelled. Nothing was gained by then; the merge is as it was.';
+          const text = kept.paused
+            ? `Paused at step ${kept.paused.step} of ${kept.paused.steps}. What was gained so far is kept, and tuning can go on from here.`
+            : gained
+              ? 'Cancelled. What was gained so far is kept.'
+              : 'Cancelled. Nothing was gained by then; the merge is as it was.';
           return { kind: 'cancelled', text };
         }
       }
@@ -145,21 +185,34 @@ export function createRecoverActions(context: SliceContext): RecoverActions {
     }
   };
 
+  const start = async (request: RecoverRequest, label: string) => {
+    const { run: shown } = get().recover;
+    const { asked, result: merge } = get().merge;
+    if (!asked || !merge) return fail('recover', NOTHING_MERGED);
+    const cancelled = 'The merge is as it was.';
+    await jobs.run({ step: 'recover', label, cancelled }, async (options) => {
+      await variant.settle(options);
+      await variant.settleMetric(options);
+      return run(request, { asked, merge, run: shown }, options);
+    });
+  };
+
   return {
     chooseRecovery: (part) => recover({ choice: { ...get().recover.choice, ...part } }),
 
     async runRecover() {
-      const { choice, run: shown } = get().recover;
-      const { asked, result: merge } = get().merge;
+      const { choice } = get().recover;
       const refusal = recoverRefusal(get()) ?? choiceRefusal(choice);
-      if (refusal !== null || !asked || !merge) return fail('recover', refusal ?? NOTHING_MERGED);
-      const request = requestOf(choice);
-      const cancelled = 'The merge is as it was.';
-      await jobs.run({ step: 'recover', label: 'Recovering', cancelled }, async (options) => {
-        await variant.settle(options);
-        await variant.settleMetric(options);
-        return run(request, { asked, merge, run: shown }, options);
-      });
+      if (refusal !== null) return fail('recover', refusal);
+      await start(requestOf(choice), 'Recovering');
+    },
+
+    async resumeTuning() {
+      const refusal = recoverRefusal(get());
+      if (refusal !== null) return fail('recover', refusal);
+      if (!pausedHere(get())) return fail('recover', 'There is no paused tuning of this merge.');
+      const { steps, rank, seed, tune } = get().recover.choice;
+      await start({ rungs: ['tune'], steps, rank, seed, tune: { ...tune, resume: true } }, 'Tuning on');
     },
 
     async undoRecovery() {
@@ -196,12 +249,24 @@ type Gathered = ReturnType<typeof gather>;
 
 /** What comes in of a run. */
 function gather(request: RecoverRequest, metric: MetricChoice) {
-  let run: RecoverRun = { request, metric, outcomes: [], curves: [], merged: null, result: null };
+  let run: RecoverRun = {
+    request,
+    metric,
+    outcomes: [],
+    curves: [],
+    tuning: null,
+    merged: null,
+    result: null,
+  };
   return {
     run: () => run,
-    add({ rung, loss }: PartialResult) {
+    add({ rung, loss, tune }: PartialResult) {
+      if (tune) run = { ...run, tuning: withTunePoint(run.tuning, tune) };
       if (loss) run = { ...run, curves: withLoss(run.curves, loss) };
-      if (rung) run = { ...run, outcomes: [...run.outcomes, rung], curves: endCurves(run.curves) };
+      if (rung) {
+        const tuning: TuneCurve | null = run.tuning && { ...run.tuning, ended: rung.rung === 'tune' };
+        run = { ...run, outcomes: [...run.outcomes, rung], curves: endCurves(run.curves), tuning };
+      }
     },
   };
 }

@@ -10,10 +10,13 @@ import type {
   MergePlan,
   Metric,
   MetricChoice,
+  PausedRun,
   RecoverRun,
   RungId,
   SplitScores,
   StudioFacts,
+  TuneCurve,
+  TunePoint,
 } from './types.ts';
 
 /** In the order in which they are tried; a record, so that none is forgotten. */
@@ -27,6 +30,7 @@ const RUNG_ORDER: Readonly<Record<RungId, number>> = {
   R5: 6,
   R6: 7,
   refresh: 8,
+  tune: 9,
 };
 
 export const RUNGS = (Object.keys(RUNG_ORDER) as RungId[]).sort((a, b) => RUNG_ORDER[a] - RUNG_ORDER[b]);
@@ -79,6 +83,23 @@ export function withLoss(curves: readonly LossCurve[], point: LossPoint): LossCu
     step > (last.points.at(-1)?.step ?? -1);
   if (goesOn) return [...curves.slice(0, -1), { ...last, points: [...last.points, { step, heldOut }] }];
   return [...endCurves(curves), { rung, set, steps, points: [{ step, heldOut }], ended: false }];
+}
+
+/** With one more step; steps that begin again, or go on from before, are a new curve. */
+export function withTunePoint(curve: TuneCurve | null, point: TunePoint): TuneCurve {
+  const goesOn = curve !== null && !curve.ended && point.step > (curve.points.at(-1)?.step ?? 0);
+  return { steps: point.steps, points: [...(goesOn ? curve.points : []), point], ended: false };
+}
+
+/** What a tuning of a plan is of: the plan without the tuning that it ends with. */
+export function tuningOf({ recovery = [], ...plan }: MergePlan): string {
+  const before = recovery.at(-1)?.rung === 'tune' ? recovery.slice(0, -1) : recovery;
+  return JSON.stringify([plan.sets, plan.method, plan.reference, plan.score, plan.seed ?? null, before]);
+}
+
+/** The tuning that can go on from what is shown. */
+export function pausedHere({ recover: { paused }, merge: { result } }: StudioFacts): PausedRun | null {
+  return paused && result && paused.of === tuningOf(result.plan) ? paused : null;
 }
 
 export function endCurves(curves: readonly LossCurve[]): LossCurve[] {

@@ -133,6 +133,7 @@ const RUNGS: Record<RecoveryStep['rung'], string> = {
   R4: 'R4, own gains of hidden units',
   R5: 'R5, own low-rank deltas',
   R6: 'R6, local distillation',
+  tune: 'tuning from end to end',
 };
 
 function mergeSection({ model, merge }: StudioFacts, plan: MergePlan): ReportSection {

@@ -6,6 +6,7 @@
  */
 import type { JobOptions, SessionKeeper, Tools, VariantKeeper } from './context.ts';
 import { isAbort, sentenceOf } from './jobs.ts';
+import { tuningOf } from './recovered.ts';
 import type { SessionSnapshot } from './session.ts';
 import type { SessionPlace } from './session-place.ts';
 import type { StudioFacts, SweepSeed, WasOpen } from './types.ts';
@@ -38,6 +39,9 @@ export function createSessionKeeper(
     const asked = facts.merge?.asked;
     if (!asked || snapshot.recipe === null) return;
     variant.remember(asked, snapshot.recipe);
+    const plan = facts.merge?.result?.plan;
+    const paused = plan ? await api.tuning(plan, options) : null;
+    if (plan && paused) set({ recover: { ...get().recover, paused: { ...paused, of: tuningOf(plan) } } });
     // Recovery is fitted again, which takes its time: when the variant is next used, not now.
     if (!asked.recovery?.length) await variant.settle(options);
   };

@@ -12,7 +12,6 @@ import type {
   ExampleResult,
   GenerateRequest,
   LayerSet,
-  LossPoint,
   MergeMethodId,
   MergePlan,
   MergeResult,
@@ -23,16 +22,11 @@ import type {
   PlanRequest,
   PlanResult,
   Progress,
-  RecoverRequest,
-  RecoverResult,
   ReferenceChoice,
-  RungId,
-  RungOutcome,
   Saving,
   ScoreChoice,
   SimilarityKind,
   SimilarityMatrix,
-  SplitScores,
   SweepEntry,
   SweepRequest,
   SweepResult,
@@ -40,6 +34,7 @@ import type {
 import type { GpuPreference } from '../worker/api.ts';
 import type { AskingRecipe, WasOpen } from './again.ts';
 import type { Moment } from './history.ts';
+import type { BeforeRun, PausedRun, RecoverChoice, RecoverRun } from './recovery.ts';
 
 export type {
   AlignmentResult,
@@ -83,10 +78,20 @@ export type {
   SweepRequest,
   SweepResult,
   TokenExample,
+  TunePoint,
+  TuneRequest,
   ValueSummary,
 } from '../pipeline/types.ts';
 export type { GpuPreference, StudioApi, SweepSeed } from '../worker/api.ts';
 export type { AskingRecipe, WasOpen } from './again.ts';
+export type {
+  BeforeRun,
+  LossCurve,
+  PausedRun,
+  RecoverChoice,
+  RecoverRun,
+  TuneCurve,
+} from './recovery.ts';
 
 /** The steps of the page (sweep, plan and recover are optional); a job and an error belong to one of them. */
 export type Step =
@@ -169,42 +174,6 @@ export interface SizedPick {
 }
 
 /** What the next run of recovery is asked with. */
-export interface RecoverChoice extends Omit<RecoverRequest, 'rungs' | 'minutes'> {
-  /** `best` tries every rung but R5, which costs real size, within `minutes`; `chosen` those of `rungs`. */
-  readonly mode: 'best' | 'chosen';
-  readonly rungs: readonly RungId[];
-  readonly minutes: number;
-}
-
-/** The held-out loss of one set, step by step. */
-export interface LossCurve {
-  readonly rung: RungId;
-  readonly set: LayerSet;
-  /** At most. */
-  readonly steps: number;
-  readonly points: readonly Pick<LossPoint, 'step' | 'heldOut'>[];
-  /** Whether no more points of it will come. */
-  readonly ended: boolean;
-}
-
-/** One run of recovery, as it comes in. */
-export interface RecoverRun {
-  readonly request: RecoverRequest;
-  readonly metric: MetricChoice;
-  readonly outcomes: readonly RungOutcome[];
-  readonly curves: readonly LossCurve[];
-  /** The merge without any recovery; null where that was not scored by this metric. */
-  readonly merged: SplitScores | null;
-  /** null while it runs. */
-  readonly result: RecoverResult | null;
-}
-
-/** The variant before a run, and what the recover step showed of it. */
-export interface BeforeRun {
-  readonly asked: MergePlan;
-  readonly run: RecoverRun | null;
-}
-
 export interface ExamplesRun {
   readonly request: GenerateRequest;
   readonly result: ExampleResult;
@@ -277,6 +246,8 @@ export interface StudioFacts {
     readonly run: RecoverRun | null;
     /** What undo goes back to, the last first to go. */
     readonly history: readonly BeforeRun[];
+    /** A tuning that can go on, and the plan before it. */
+    readonly paused: PausedRun | null;
   };
   readonly metric: {
     readonly chosen: MetricChoice | null;
@@ -345,6 +316,8 @@ export interface StudioActions {
   applyPlan(candidate: PlanCandidate): Promise<void>;
   chooseRecovery(part: Partial<RecoverChoice>): void;
   runRecover(): Promise<void>;
+  /** Goes on with the tuning that was paused. */
+  resumeTuning(): Promise<void>;
   undoRecovery(): Promise<void>;
   setMetric(choice: MetricChoice): Promise<void>;
   /** Sets the stride of the chosen metric; the worker hears of it before the next score. */

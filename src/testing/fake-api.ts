@@ -28,7 +28,7 @@ import {
   fakeModelNeeds,
 } from './fake-models.ts';
 import { fakeIdentity, fakeRecipe, fakeSeed, planOfRecipe } from './fake-recipe.ts';
-import { createFakeRecovery, ownBytes } from './fake-recovery.ts';
+import { createFakeRecovery, ownBytes, pausedIn } from './fake-recovery.ts';
 import { damageOf, entryOf, examplesFor, proposalsFor, scored } from './fake-scores.ts';
 
 export interface FakeOptions extends FakeModelOptions {
@@ -345,6 +345,10 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     async recovery() {
       await step('recovery', 'Asking', undefined, 0);
       return lastRun;
+    },
+    async tuning(plan) {
+      await step('tuning', 'Asking', undefined, 0);
+      return pausedIn(plan, lastRun);
     },
     async recipe(_evaluations, callOptions) {
       await step('recipe', 'Writing the recipe', callOptions, Math.min(delay, 50));

@@ -8,6 +8,7 @@ import type {
   LayerSet,
   MergePlan,
   Metric,
+  PausedTuning,
   RecoverRequest,
   RecoverResult,
   RecoveryStep,
@@ -56,6 +57,11 @@ export function ownBytes({ sets, recovery = [] }: MergePlan, groups: readonly Gr
   return [...counted.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
+/** The tuning that a run paused, where it was of this plan. */
+export function pausedIn(plan: MergePlan, last: RecoverResult | null): PausedTuning | null {
+  return last?.paused && JSON.stringify(last.plan.sets) === JSON.stringify(plan.sets) ? last.paused : null;
+}
+
 /** @param keep is told the state after each rung: what a cancelled run leaves. */
 export function createFakeRecovery(
   begun: MergePlan,
@@ -75,6 +81,7 @@ export function createFakeRecovery(
   };
   const { original } = scored(metric, 0);
   let plan = begun;
+  let paused: PausedTuning | undefined;
 
   const resultOf = (stopped: RecoverResult['stopped']): RecoverResult => ({
     request,
@@ -87,6 +94,7 @@ export function createFakeRecovery(
     saving: savingOf(plan.sets, ownBytes(plan, groups)),
     stopped,
     notes: [],
+    ...(paused && { paused }),
     seconds: 1.4 * outcomes.length + 0.7,
     engine,
   });
@@ -155,6 +163,23 @@ export function createFakeRecovery(
             await pause(delay / 10);
           }
         }
+      } else if (rung === 'tune') {
+        const { steps } = request.tune;
+        const every = Math.max(1, Math.round(steps / 6));
+        const first = scores(plan).select;
+        for (let step = 1; step <= steps; step++) {
+          const gone = 1 - Math.exp((-4 * step) / steps);
+          const loss = 0.21 - 0.12 * gone + 0.012 * Math.sin(step * 2.1);
+          const left = { perSecond: 812, secondsLeft: ((steps - step) * delay) / 1000 };
+          const look = step % every === 0 || step === steps;
+          const select = look && first + (original - first) * 0.2 * gone;
+          const tune = { step, steps, loss, ...left, ...(select !== false && { select }) };
+          paused = { step, steps };
+          keep(resultOf('cancelled'));
+          onProgress?.({ fraction, label: `Tuning, step ${step} of ${steps}`, partial: { tune } });
+          await pause(delay / 10);
+        }
+        paused = undefined;
       } else await pause(delay);
       const outcome = outcomeOf(rung);
       outcomes.push(outcome);

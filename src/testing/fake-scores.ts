@@ -62,6 +62,7 @@ const RUNG_FACTOR: Record<RecoveryStep['rung'], number> = {
   R4: 0.94,
   R5: 0.97,
   R6: 0.68,
+  tune: 0.8,
 };
 
 function recoveryFactor({ sets, recovery = [] }: Pick<MergePlan, 'sets' | 'recovery'>): number {

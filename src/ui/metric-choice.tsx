@@ -1,6 +1,6 @@
 /** What variants are scored by: the metric that fits the data first, and the others that apply to it. */
 import { useId } from 'react';
-import { wholeOrNaN } from '../store/format.ts';
+import { numberOrNaN } from '../store/format.ts';
 import { defaultStride, metricName } from '../store/metrics.ts';
 import { useStudio } from '../store/react.ts';
 import type { Metric } from '../store/types.ts';
@@ -47,7 +47,7 @@ export function MetricChoiceField() {
             step={1}
             inputMode="numeric"
             value={Number.isNaN(stride) ? '' : stride}
-            onChange={(event) => setStride(wholeOrNaN(event.target.value))}
+            onChange={(event) => setStride(numberOrNaN(event.target.value))}
           />
         </label>
       )}

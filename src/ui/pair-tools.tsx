@@ -1,5 +1,5 @@
 /** One pair of layers in detail: how well their hidden units match, and the file of that match. */
-import { formatSimilarity, wholeOrNaN } from '../store/format.ts';
+import { formatSimilarity, numberOrNaN } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import { Button } from './button.tsx';
 import { Fact } from './fact.tsx';
@@ -20,7 +20,7 @@ export function PairTools({ pair, onPair, layers }: PairToolsProps) {
   const ready = useStudio(({ data, needs }) => data !== null && needs.length === 0);
   const align = useStudio((state) => state.align);
   const limits = { type: 'number', min: 0, max: layers - 1, step: 1, inputMode: 'numeric' } as const;
-  const submit = () => void align(wholeOrNaN(pair.reference), wholeOrNaN(pair.layer));
+  const submit = () => void align(numberOrNaN(pair.reference), numberOrNaN(pair.layer));
   return (
     <div className="panel">
       <h3>One pair in detail</h3>

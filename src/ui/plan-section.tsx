@@ -1,7 +1,7 @@
 /** Step 3b. Several small groups instead of one window: proposals for a number of FFNs, or the best for a size. */
 import { useState } from 'react';
 import { listSets } from '../store/describe.ts';
-import { formatBytes, formatShare, formatSimilarity, wholeOrNaN } from '../store/format.ts';
+import { formatBytes, formatShare, formatSimilarity, numberOrNaN } from '../store/format.ts';
 import { damageOf, formatDifference, formatMetric, metricName, metricPhrase } from '../store/metrics.ts';
 import { bytesOf } from '../store/plan.ts';
 import { useStudio } from '../store/react.ts';
@@ -60,8 +60,8 @@ function PlanForms() {
   const [refit, setRefit] = useState(false);
   if (!group) return null;
   const most = ((group.layers - 1) * group.bytesPerFfn) / bytes;
-  const propose = () => void proposePlans(wholeOrNaN(removed), refit);
-  const find = () => void findBestOfSize(wholeOrNaN(percent), refit);
+  const propose = () => void proposePlans(numberOrNaN(removed), refit);
+  const find = () => void findBestOfSize(numberOrNaN(percent), refit);
   const guarded = (act: () => void) => (event: { preventDefault(): void }) => {
     event.preventDefault();
     if (!busy && ready) act();

@@ -1,7 +1,7 @@
 /** How to recover: in a time or by chosen rungs, the settings of the training, and the button that starts it. */
 import { type FormEvent, useState } from 'react';
 import { describePlan } from '../store/describe.ts';
-import { wholeOrNaN } from '../store/format.ts';
+import { numberOrNaN } from '../store/format.ts';
 import { mergeIsStale } from '../store/merge.ts';
 import { useStudio } from '../store/react.ts';
 import { recoverRefusal } from '../store/recover.ts';
@@ -9,6 +9,7 @@ import type { RecoverChoice } from '../store/types.ts';
 import { Button } from './button.tsx';
 import { NumberField } from './number-field.tsx';
 import { RadioCards } from './radio-cards.tsx';
+import { PausedTuning, TuneSettings } from './tune-settings.tsx';
 import { RECOVERY_MODES } from './words.ts';
 
 export function RecoverAsk() {
@@ -48,7 +49,9 @@ export function RecoverAsk() {
           rank is that of own low-rank corrections.
         </p>
       </details>
+      <TuneSettings />
       <StartsFrom refusal={refusal} />
+      <PausedTuning />
       <button type="submit" hidden>
         Recover
       </button>
@@ -91,7 +94,7 @@ function ChoiceField({ label, of, off, ...limits }: ChoiceFieldProps) {
   const [text, setText] = useState(String(chosen));
   const change = (typed: string) => {
     setText(typed);
-    chooseRecovery({ [of]: wholeOrNaN(typed) } satisfies Partial<RecoverChoice>);
+    chooseRecovery({ [of]: numberOrNaN(typed) } satisfies Partial<RecoverChoice>);
   };
   return <NumberField label={label} value={text} onChange={change} disabled={off} {...limits} />;
 }

@@ -6,6 +6,7 @@ import { RecoverAsk } from './recover-ask.tsx';
 import { RecoverResults } from './recover-results.tsx';
 import { RungLadder } from './rung-ladder.tsx';
 import { StepSection } from './step-section.tsx';
+import { TuneFigure } from './tune-figure.tsx';
 
 export function RecoverSection() {
   return (
@@ -18,6 +19,7 @@ export function RecoverSection() {
           <RecoverAsk />
           <WhatRecoveryDoes />
           <Alerts step="recover" />
+          <TuneFigure />
           <LossFigure />
         </div>
         <RungLadder />

@@ -12,7 +12,9 @@ export function RungLadder() {
     <div className="ladder">
       <div className="ladder-head">
         <h3>The ladder</h3>
-        <p className="note">{best ? 'All rungs but R5 are tried.' : 'The ticked rungs are tried.'}</p>
+        <p className="note">
+          {best ? 'All rungs but R5 and tuning are tried.' : 'The ticked rungs are tried.'}
+        </p>
       </div>
       {LADDER.map(({ cost, rungs }) => (
         <fieldset key={cost} className="ladder-cost">
@@ -44,7 +46,7 @@ function Rung({ rung: { id, name, about, adds, notInBest }, best }: { rung: Rung
           aria-describedby={described}
         />
         <span>
-          {name} <span className="rung-id">{id === 'refresh' ? '' : id}</span>
+          {name} <span className="rung-id">{id.startsWith('R') ? id : ''}</span>
         </span>
       </label>
       <RungState id={id} />

@@ -1,5 +1,5 @@
 /** The seed that windows are drawn with: the same seed draws the same windows. */
-import { wholeOrNaN } from '../store/format.ts';
+import { numberOrNaN } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 
 export function SeedField() {
@@ -14,7 +14,7 @@ export function SeedField() {
         step={1}
         inputMode="numeric"
         value={Number.isNaN(seed) ? '' : seed}
-        onChange={(event) => setSeed(wholeOrNaN(event.target.value))}
+        onChange={(event) => setSeed(numberOrNaN(event.target.value))}
       />
     </label>
   );

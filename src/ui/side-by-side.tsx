@@ -1,7 +1,7 @@
 /** Original and merged on real outputs: the same prompt and seed, or the same images. */
 import { type FormEvent, useState } from 'react';
 import { examplesKind } from '../store/examples.ts';
-import { wholeOrNaN } from '../store/format.ts';
+import { numberOrNaN } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import type { ExamplesRun } from '../store/types.ts';
 import { Button } from './button.tsx';
@@ -59,9 +59,9 @@ function ExampleForm({ writes }: { writes: boolean }) {
   const submit = () =>
     void compareExamples({
       prompt,
-      tokens: wholeOrNaN(tokens),
-      temperature: wholeOrNaN(temperature),
-      seed: wholeOrNaN(seed),
+      tokens: numberOrNaN(tokens),
+      temperature: numberOrNaN(temperature),
+      seed: numberOrNaN(seed),
     });
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();

@@ -1,7 +1,7 @@
 /** Step 3a. Every window of some widths, merged and scored: what each would cost, and whether one could have guessed. */
 import { useState } from 'react';
 import { METHOD_SHORT, usesReference } from '../store/describe.ts';
-import { wholeOrNaN } from '../store/format.ts';
+import { numberOrNaN } from '../store/format.ts';
 import { metricPhrase, sameMetric } from '../store/metrics.ts';
 import { useStudio } from '../store/react.ts';
 import { windowCount, windowMethod } from '../store/sweep.ts';
@@ -36,9 +36,9 @@ function Sweep({ group }: { group: GroupSummary }) {
   const busy = useStudio(({ job }) => job !== null);
   const [narrowest, setNarrowest] = useState('2');
   const [widest, setWidest] = useState(String(Math.min(4, group.layers)));
-  const submit = () => void runSweep(wholeOrNaN(narrowest), wholeOrNaN(widest));
+  const submit = () => void runSweep(numberOrNaN(narrowest), numberOrNaN(widest));
   const limits = { min: 2, max: group.layers };
-  const asked = widthsBetween(wholeOrNaN(narrowest), wholeOrNaN(widest), group.layers);
+  const asked = widthsBetween(numberOrNaN(narrowest), numberOrNaN(widest), group.layers);
   return (
     <div className="sweep">
       <form

@@ -2,7 +2,7 @@
 import { type FormEvent, useId, useState } from 'react';
 import { windowColor } from '../charts/heatmap.ts';
 import { stackName } from '../store/describe.ts';
-import { formatBytes, formatCount, formatShare, wholeOrNaN } from '../store/format.ts';
+import { formatBytes, formatCount, formatShare, numberOrNaN } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import { setName, setPhrase } from '../store/sets.ts';
 import type { GroupSummary, LayerSet } from '../store/types.ts';
@@ -68,7 +68,7 @@ function PickForm({ layers }: { layers: number }) {
   const [first, setFirst] = useState('');
   const [last, setLast] = useState('');
   const submit = () => {
-    if (pickWindow(wholeOrNaN(first), wholeOrNaN(last))) {
+    if (pickWindow(numberOrNaN(first), numberOrNaN(last))) {
       setFirst('');
       setLast('');
     }

@@ -184,7 +184,7 @@ export const RECOVERY_MODES: readonly {
     id: 'best',
     name: 'Best in the time given',
     about:
-      'Recommended. Climbs the ladder but for R5, keeps what helps, and distils with the time that is left.',
+      'Recommended. Climbs the ladder but for R5 and tuning, keeps what helps, and distils with the time that is left.',
   },
   {
     id: 'chosen',
@@ -277,6 +277,14 @@ export const LADDER: readonly {
         about:
           'Fits once more what was kept, from shallow to deep, on what the merged model really feeds it.',
         adds: 'no bytes',
+      },
+      {
+        id: 'tune',
+        name: 'Tune from end to end',
+        about:
+          'Trains everything that is tied through the whole model, to give the original’s outputs: the paper’s own recovery. It gains most and takes longest, so “best” leaves it out.',
+        adds: 'no bytes, unless biases are tuned apart',
+        notInBest: true,
       },
     ],
   },
