@@ -34,6 +34,7 @@ test('no serious violation in the main states, light and dark', async () => {
 
   try {
     await expect(root, 'follows the system').toHaveAttribute('data-theme', 'light');
+    await page.getByText('Where do I get a model?', { exact: true }).click();
     await check('before a model is open');
     await page.getByRole('button', { name: 'Take the two-minute tour', exact: true }).click();
     await check('with the tour begun');

@@ -2,7 +2,8 @@
  * The contract of a merge method, and its registry.
  *
  * A method is a folder with one module that gives a label, says whether it needs permutations, and a pure function
- * from the weights of k FFNs to one FFN. Adding a method is adding a folder and a line here.
+ * from the weights of k FFNs to one FFN. Adding a method is adding a folder, a line here and its words for the page
+ * (src/CONTRIBUTING.md goes through it).
  */
 
 import type { Permutation } from '../align/permutation.ts';
@@ -34,6 +35,7 @@ export interface MergeInput {
 }
 
 export interface MergeMethod {
+  /** Its key in the registry. */
   readonly id: string;
   /** For people. */
   readonly label: string;

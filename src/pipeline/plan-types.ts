@@ -1,5 +1,5 @@
 /** What the worker tells the page of plans: several small groups, proposed and scored. */
-import type { LayerSet, MergePlan, Metric, ReferenceChoice, ScoreChoice } from './types.ts';
+import type { LayerSet, MergePlan, Metric, ReferenceChoice, ScoreChoice, TyingMethodId } from './types.ts';
 
 /** A proposal of the interval programme. */
 export interface PlanCandidate {
@@ -28,7 +28,7 @@ export interface PlanRequest {
   readonly groupId: string;
   /** FFNs to remove; or the share of the file's bytes that the result may have at most (0 … 1). */
   readonly target: { readonly removed: number } | { readonly size: number };
-  readonly method: 'permute' | 'vanilla' | 'copy';
+  readonly method: TyingMethodId;
   readonly reference: ReferenceChoice;
   readonly score: ScoreChoice;
   /** Refits the down-projections (R3) of each proposal, and ranks them by the score with it. */

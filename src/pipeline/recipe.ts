@@ -33,7 +33,7 @@ import type { OpenedModel } from './opened.ts';
 import { PairStore } from './pairs.ts';
 import { type SingleScore, scoreKey, termsOf } from './score-terms.ts';
 import type { EvaluationResult, MergePlan, Metric, RecoveryStep, Saving } from './types.ts';
-import { buildVariant, type Evaluate, layersOf, type Variant } from './variant.ts';
+import { buildVariant, type Evaluate, isAligned, layersOf, type Variant } from './variant.ts';
 
 /** The recipe's plan is the pipeline's, field for field: a type error here means that one of them was changed alone. */
 type Same<A, B> = [A, B] extends [B, A] ? true : never;
@@ -41,11 +41,6 @@ true satisfies Same<Recipe['plan']['method'], MergePlan['method']>;
 true satisfies Same<keyof Recipe['plan'], keyof MergePlan>;
 true satisfies Same<NonNullable<Recipe['plan']['recovery']>[number]['rung'], RecoveryStep['rung']>;
 true satisfies Same<RecipeResults['evaluations'][number]['metric'], Metric>;
-
-/** Methods whose permutations a recipe keeps. */
-function isAligned({ method }: MergePlan): boolean {
-  return method === 'permute' || method === 'random';
-}
 
 /** [reference, layer] of every aligned layer of a plan's sets. */
 function alignedLayers(opened: OpenedModel, plan: MergePlan) {
@@ -163,7 +158,8 @@ export async function mergeByRecipe(
     pairs.set(groupId, reference, layer, scoreKey(terms, group), pair);
   }
   // `random` would draw its windows anew; the recipe's are those that were drawn.
-  const variant = await buildVariant({ ...context, pairs }, { ...plan, method: 'permute' }, evaluate);
+  const method = plan.method === 'random' ? 'permute' : plan.method;
+  const variant = await buildVariant({ ...context, pairs }, { ...plan, method }, evaluate);
   // Scores are cached by what a variant was built on: here the permutations, not the data that is open.
   const builtOn = `permutations ${await digestOf(
     given.map(({ permutation }) => permutation.indices),

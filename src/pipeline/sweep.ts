@@ -9,6 +9,7 @@ import { damage, higherIsBetter, pairedStandardError } from '../evaluate/metric.
 import { rankCorrelation } from '../evaluate/rank-correlation.ts';
 import type { FfnGroup } from '../graph/ffn.ts';
 import type { Pair } from '../kernels/backend.ts';
+import { mergeMethods } from '../merge/method.ts';
 import { formatSet, referencePosition } from '../merge/sets.ts';
 import type { StageContext } from './context.ts';
 import { groupOf } from './opened.ts';
@@ -152,7 +153,8 @@ async function alignAll(
   request: SweepRequest,
   windows: readonly Window[],
 ): Promise<void> {
-  if (request.method !== 'permute' || request.score === 'best' || windows.length === 0) return;
+  if (!mergeMethods[request.method].needsAlignment || request.score === 'best' || windows.length === 0)
+    return;
   const pairs = new Map<string, Pair>();
   for (const { first, last } of windows) {
     const anchor = first + referencePosition(request.reference, last - first + 1);

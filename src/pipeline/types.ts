@@ -24,6 +24,7 @@ export type {
   TuneRequest,
 } from './recover-types.ts';
 
+import type { mergeMethods } from '../merge/method.ts';
 import type { LossPoint, RecoveryStep, RungOutcome, TunePoint } from './recover-types.ts';
 
 export type BackendKind = 'webgpu' | 'cpu';
@@ -243,11 +244,13 @@ export interface AlignmentResult {
   readonly matrix: SimilarityMatrix;
 }
 
+/** Methods of the registry: each makes one FFN of a set. */
+export type TyingMethodId = keyof typeof mergeMethods;
 /**
  * Ways to remove R FFNs. `random` merges by permutation at random windows of the same sizes (seeded); `ffn-drop`
  * leaves out all FFNs of a set but its first; `layer-drop` leaves out as many whole layers, chosen by evaluation.
  */
-export type MergeMethodId = 'permute' | 'vanilla' | 'copy' | 'random' | 'ffn-drop' | 'layer-drop';
+export type MergeMethodId = TyingMethodId | 'random' | 'ffn-drop' | 'layer-drop';
 export type ReferenceChoice = 'first' | 'middle' | 'last';
 
 /** Terms of the alignment score; several are summed with equal weights (method.md, last section). */
@@ -329,7 +332,7 @@ export interface DownloadResult {
 export interface SweepRequest {
   readonly groupId: string;
   readonly widths: readonly number[];
-  readonly method: 'permute' | 'vanilla' | 'copy';
+  readonly method: TyingMethodId;
   readonly reference: ReferenceChoice;
   readonly score: ScoreChoice;
 }

@@ -18,7 +18,7 @@ import {
   unknownSpans,
   zeroOutput,
 } from '../merge/drop.ts';
-import { mergeMethods } from '../merge/method.ts';
+import { type MergeMethod, mergeMethods } from '../merge/method.ts';
 import { randomWindows } from '../merge/random-windows.ts';
 import { firstMismatch } from '../merge/same-weights.ts';
 import { checkSets, formatSet, referencePosition } from '../merge/sets.ts';
@@ -150,7 +150,7 @@ function drawn(plan: MergePlan, sets: readonly TiedFfn[]): MergePlan {
 /** Merges by a method of the registry; random windows are merged by permutation. */
 async function merged(context: StageContext, plan: MergePlan, evaluate?: Evaluate): Promise<Variant> {
   const sets = layersOf(context.opened, plan.sets);
-  const method = mergeMethods[methodOf(plan)];
+  const method = methodOf(plan);
   if (!method.needsAlignment) return mergedBy(context, plan, sets, 'default');
   const groups = [...new Set(sets.map((s) => s.group))];
   const candidates = plan.score === 'best' ? candidateScores(groups, context.dataset !== null) : [plan.score];
@@ -181,8 +181,16 @@ async function merged(context: StageContext, plan: MergePlan, evaluate?: Evaluat
   return best.variant;
 }
 
-function methodOf({ method }: MergePlan): keyof typeof mergeMethods {
-  return method === 'vanilla' || method === 'copy' ? method : 'permute';
+/** Of the registry; random windows are merged by permutation. @throws TypeError for drops, which tie nothing */
+function methodOf({ method }: MergePlan): MergeMethod {
+  if (method === 'ffn-drop' || method === 'layer-drop') throw new TypeError(`“${method}” ties no weights.`);
+  return mergeMethods[method === 'random' ? 'permute' : method];
+}
+
+/** Whether a plan permutes hidden units. */
+export function isAligned(plan: MergePlan): boolean {
+  const { method } = plan;
+  return method !== 'ffn-drop' && method !== 'layer-drop' && methodOf(plan).needsAlignment;
 }
 
 /** [reference, other] of every other layer of a set. */
@@ -198,7 +206,7 @@ async function mergedBy(
   sets: readonly TiedFfn[],
   score: SingleScore,
 ): Promise<Variant> {
-  const method = mergeMethods[methodOf(plan)];
+  const method = methodOf(plan);
   const tied: (TiedFfn & { readonly values: ReadonlyMap<WeightRole, Float32Array> })[] = [];
   const requantized: Requantized[] = [];
   const permutations: (Permutation | null)[][] = [];

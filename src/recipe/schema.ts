@@ -61,7 +61,9 @@ const recoveryStepSchema = v.strictObject({
   options: v.record(text(64), optionSchema, 'an object of options'),
 });
 
-export const METHODS = ['permute', 'vanilla', 'copy', 'random', 'ffn-drop', 'layer-drop'] as const;
+/** Those that make one FFN of a set. */
+export const TYING_METHODS = ['permute', 'vanilla', 'copy'] as const;
+export const METHODS = [...TYING_METHODS, 'random', 'ffn-drop', 'layer-drop'] as const;
 const TERMS = ['preactivation', 'gate', 'hidden', 'input-weights', 'output-weights'] as const;
 
 const scoreSchema = v.union(

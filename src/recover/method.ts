@@ -3,8 +3,8 @@
  *
  * A rung is a folder with one module that gives a label, options with defaults, what it stores, and a function from
  * a tied FFN and its calibration data to a better tied FFN. Nothing is changed in place. Whether a rung is kept is the
- * caller's to decide, on the selection split; a rung sees calibration data only. Adding a rung is adding a folder and
- * a line here.
+ * caller's to decide, on the selection split; a rung sees calibration data only. Adding a rung is adding a folder, a
+ * line here and its place in the ladder (src/CONTRIBUTING.md goes through it).
  */
 import { affine } from './affine/affine.ts';
 import type { CalibrationData } from './calibration.ts';
@@ -54,8 +54,8 @@ export interface Recovered {
 export type ChosenOptions = Readonly<Record<string, number | string | boolean | readonly string[]>>;
 
 export interface RecoveryMethod<Options> {
-  /** As in method.md. */
-  readonly id: 'R0b' | 'R1' | 'R2' | 'R3' | 'R4' | 'R5' | 'R6';
+  /** Its key in the registry: R and a number as in the ladder, or a word. */
+  readonly id: string;
   /** For people. */
   readonly label: string;
   readonly defaults: Options;

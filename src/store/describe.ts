@@ -60,6 +60,16 @@ export const METHOD_SHORT: Record<MergeMethodId, string> = {
   'layer-drop': 'left out whole',
 };
 
+/** What a method heeds beside the layers: how units are aligned to a reference, the reference alone, or nothing. */
+const HEEDS: Record<MergeMethodId, 'score and reference' | 'reference' | 'nothing'> = {
+  permute: 'score and reference',
+  vanilla: 'nothing',
+  copy: 'reference',
+  random: 'score and reference',
+  'ffn-drop': 'nothing',
+  'layer-drop': 'nothing',
+};
+
 const TERM_SHORT: Record<ScoreTerm, string> = {
   preactivation: 'pre-activations',
   gate: 'gate',
@@ -75,11 +85,11 @@ export function ties(method: MergeMethodId): boolean {
 
 /** Aligns units, so that the score matters. */
 export function usesScore(method: MergeMethodId): boolean {
-  return method === 'permute' || method === 'random';
+  return HEEDS[method] === 'score and reference';
 }
 
 export function usesReference(method: MergeMethodId): boolean {
-  return usesScore(method) || method === 'copy';
+  return HEEDS[method] !== 'nothing';
 }
 
 export function scoreValue(score: ScoreChoice): string {

@@ -1,6 +1,6 @@
 /** The report's sections of what was measured beside the merge: sweeps, proposals, similarity. */
 import type { Block, HeatmapBlock, ReportSection, TableBlock } from '../report/types.ts';
-import { describeSets, METHOD_SHORT, scoreValue, stackName } from './describe.ts';
+import { describeSets, METHOD_SHORT, scoreValue, stackName, usesScore } from './describe.ts';
 import { formatInteger, formatRho } from './format.ts';
 import { formatDifference, formatMetric, metricPhrase } from './metrics.ts';
 import { bytesOf } from './plan.ts';
@@ -31,7 +31,7 @@ const KINDS: Record<SimilarityKind, string> = {
 function sweepBlocks(run: SweepRun, { model }: StudioFacts): Block[] {
   const { request, metric, finished } = run;
   const stack = stackName(model?.groups ?? [], request.groupId);
-  const score = request.method === 'permute' ? `, score ${scoreValue(request.score)}` : '';
+  const score = usesScore(request.method) ? `, score ${scoreValue(request.score)}` : '';
   const entries = rankedEntries(run);
   const table: TableBlock = {
     kind: 'table',

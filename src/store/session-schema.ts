@@ -8,7 +8,7 @@
 import * as v from 'valibot';
 import type { SweepSeed } from '../pipeline/sweep-seed.ts';
 import { oneOf } from '../recipe/check.ts';
-import { fileSchema, METHODS, METRICS, planSchema } from '../recipe/schema.ts';
+import { fileSchema, METHODS, METRICS, planSchema, TYING_METHODS } from '../recipe/schema.ts';
 import type {
   DataSummary,
   EngineSummary,
@@ -180,7 +180,7 @@ const evaluation = v.object({
 
 const reference = oneOf(['first', 'middle', 'last']);
 const score = planSchema.entries.score;
-const windowMethod = oneOf(['permute', 'vanilla', 'copy']);
+const windowMethod = oneOf(TYING_METHODS);
 
 const sweepRequest = v.object({
   groupId: text,

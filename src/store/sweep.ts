@@ -21,7 +21,7 @@ type SweepActions = Pick<StudioActions, 'runSweep' | 'showStrip' | 'saveSweep'>;
 
 /** The method that windows are tried with: the chosen one, where it makes one FFN of a window. */
 export function windowMethod(method: MergeMethodId): SweepRequest['method'] {
-  return method === 'vanilla' || method === 'copy' ? method : 'permute';
+  return method === 'random' || method === 'ffn-drop' || method === 'layer-drop' ? 'permute' : method;
 }
 
 /** Method, reference and score as they stand, for trying windows. */

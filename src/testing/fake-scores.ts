@@ -7,7 +7,6 @@ import type {
   GenerateRequest,
   ImageExample,
   LayerSet,
-  MergeMethodId,
   MergePlan,
   Metric,
   PlanCandidate,
@@ -29,7 +28,7 @@ const ORIGINALS: Record<Metric, number> = {
 
 const HIGHER: readonly Metric[] = ['token-accuracy', 'accuracy', 'agreement'];
 
-const METHOD_FACTOR: Record<MergeMethodId, number> = {
+const METHOD_FACTOR: Readonly<Record<string, number>> = {
   permute: 1,
   vanilla: 2.1,
   copy: 3.9,
@@ -79,7 +78,7 @@ export function damageOf(
 ): number {
   const sum = plan.sets.reduce((total, set) => total + damageOfSet(set, depth), 0);
   const luck = plan.method === 'random' ? 1 + 0.18 * Math.sin(3 * (plan.seed ?? 0)) : 1;
-  return sum * METHOD_FACTOR[plan.method] * scoreFactor(plan.score) * luck * recoveryFactor(plan);
+  return sum * (METHOD_FACTOR[plan.method] ?? 1) * scoreFactor(plan.score) * luck * recoveryFactor(plan);
 }
 
 export function scored(metric: Metric, damage: number): { original: number; value: number; error: number } {

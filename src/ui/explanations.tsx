@@ -1,8 +1,38 @@
-/** The page's explanations: what is measured, why merging may reorder units, what tying and recovery do. */
+/** The page's explanations: where a model comes from, what is measured, why merging may reorder units, what tying and recovery do. */
 import { CkaToyView } from './cka-toy.tsx';
 import { Explain } from './explain.tsx';
 import { FoldDrawing } from './fold-drawing.tsx';
 import { PermuteToy } from './permute-toy.tsx';
+
+const HUB = 'https://huggingface.co/models?library=onnx';
+
+export function WhereToGetAModel() {
+  return (
+    <Explain question="Where do I get a model?">
+      <p>
+        This page never fetches one: nothing comes in but what you drop, and nothing goes out. So it needs
+        files that are on your machine. To begin with, take a small one, of up to some hundred megabytes.
+      </p>
+      <p>
+        <strong>Download one.</strong> <a href={HUB}>Hugging Face lists models that have ONNX files</a>. On a
+        model’s page, open <em>Files and versions</em>, and save from its folder <code>onnx</code> the file{' '}
+        <code>model.onnx</code> and, where there is one, <code>model.onnx_data</code>; from the folder above,{' '}
+        <code>config.json</code> and <code>tokenizer.json</code> (for images,{' '}
+        <code>preprocessor_config.json</code>). A translator or recogniser has two,{' '}
+        <code>encoder_model.onnx</code> and <code>decoder_model.onnx</code>. Drop them all together.
+      </p>
+      <p>
+        <strong>Or make one</strong> from PyTorch, in a terminal with Python; then drop the folder:
+      </p>
+      <pre>
+        <code>
+          pip install "optimum-onnx[onnxruntime]"{'\n'}optimum-cli export onnx --model gpt2 my-folder/
+        </code>
+      </pre>
+      <p>Besides the model you need a text of your own, or images, to measure it on. Step 2 asks for them.</p>
+    </Explain>
+  );
+}
 
 export function WhatIsCka() {
   return (

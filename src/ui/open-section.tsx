@@ -6,6 +6,7 @@ import { AskingRecipeCard } from './asking-recipe.tsx';
 import { Button } from './button.tsx';
 import { DropZone } from './drop-zone.tsx';
 import { PAPER } from './explain.tsx';
+import { WhereToGetAModel } from './explanations.tsx';
 import { FoldDrawing } from './fold-drawing.tsx';
 import { Icon } from './icons.tsx';
 import { ModelSummaryView } from './model-summary.tsx';
@@ -49,6 +50,7 @@ export function OpenSection() {
           ))}
         </ul>
       </div>
+      {!model && <WhereToGetAModel />}
       <Alerts step="open" />
       {model && <ModelNeeds />}
       {model && <ModelSummaryView model={model} />}
