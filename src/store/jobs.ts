@@ -16,6 +16,11 @@ export function sentenceOf(error: unknown): string {
   return `Something failed without saying why (${String(error)}). Reload the page and try again.`;
 }
 
+/** The GPU was lost, or the worker died: the model that was open is not open any more. */
+function endsEngine(error: unknown): boolean {
+  return error instanceof Error && ['GpuLostError', 'WorkerDied'].includes(error.name);
+}
+
 export function createErrorList(set: (part: Partial<StudioState>) => void, get: () => StudioState) {
   let next = 1;
   return (step: Step, sentence: string): void => {
@@ -29,6 +34,7 @@ export function createJobRunner(
   set: (part: Partial<StudioState>) => void,
   get: () => StudioState,
   fail: (step: Step, sentence: string) => void,
+  engineStopped: () => void,
 ): JobRunner {
   let controller: AbortController | null = null;
   let next = 1;
@@ -62,7 +68,10 @@ export function createJobRunner(
         if (mine.signal.aborted || isAbort(error)) {
           const kept = typeof cancelled === 'string' ? cancelled : cancelled();
           set({ status: { kind: 'cancelled', text: `Cancelled. ${kept}` } });
-        } else fail(step, sentenceOf(error));
+        } else {
+          fail(step, sentenceOf(error));
+          if (endsEngine(error)) engineStopped();
+        }
       } finally {
         if (controller === mine) controller = null;
       }

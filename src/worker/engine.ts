@@ -26,6 +26,8 @@ export interface EngineChoice {
   load(): Promise<Engine>;
   /** The GPU's end, where it has come: whatever fails then fails for that. */
   lost(): GpuLostError | null;
+  /** Calls once at the GPU's end: what waits for it may wait for ever. */
+  onLost(tell: (error: GpuLostError) => void): void;
 }
 
 /** Why there is one thread where more were possible; empty where not. */
@@ -53,6 +55,7 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
     summary: { backend: 'cpu', inference: 'wasm', threads, reason: reason + whyOneThread() },
     load: () => loadCpu(threads),
     lost: () => null,
+    onLost: () => {},
   });
   const onThreads = `${threads} thread${threads > 1 ? 's' : ''}`;
   if (preference === 'off') return cpu(`Runs on the CPU (${onThreads}), as asked.`);
@@ -69,16 +72,21 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
     );
   }
   let lost: GpuLostError | null = null;
-  void device.lost.then(({ reason, message }) => {
+  const ended = device.lost.then(({ reason, message }) => {
     lost = new GpuLostError(reason, message);
+    return lost;
   });
+  const watch: Pick<EngineChoice, 'lost' | 'onLost'> = {
+    lost: () => lost,
+    onLost: (tell) => void ended.then(tell),
+  };
   const backend = async () => (await import('../kernels/webgpu/index.ts')).createWebGpuBackend(device);
   if (isFallback) {
     const reason = `The kernels run on a software WebGPU adapter (${adapter}), as asked; the model itself runs on the CPU (${onThreads}).`;
     return {
       summary: { backend: 'webgpu', inference: 'wasm', threads, adapter, reason },
       load: async () => ({ backend: await backend(), sessions: await loadWasm(threads) }),
-      lost: () => lost,
+      ...watch,
     };
   }
   return {
@@ -94,6 +102,6 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
       sessions: await (await import('../runtime/ort/browser.ts')).loadWebGpuFactory(threads, device),
       checkAgainst: () => loadWasm(threads),
     }),
-    lost: () => lost,
+    ...watch,
   };
 }
