@@ -8,7 +8,6 @@
  * for ever. What the studio knew of its files and scores can still be asked, until a model is opened on another engine.
  */
 
-import { DataError } from '../data/errors.ts';
 import { GpuLostError } from '../kernels/errors.ts';
 import type { JobOptions } from '../pipeline/progress.ts';
 import type { Studio } from '../pipeline/studio.ts';
@@ -84,7 +83,7 @@ async function open(files: readonly SentFile[], options: JobOptions) {
 /** For what only reads: nothing is loaded for it. */
 function known(): Studio {
   const holds = stopped ?? studio;
-  if (!holds) throw new DataError('No model is open. Drop an .onnx file or open a sample first.');
+  if (!holds) throw new RangeError('No model is open. Drop an .onnx file or open a sample first.');
   return holds;
 }
 
