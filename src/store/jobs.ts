@@ -3,6 +3,7 @@
  * so that an error is always a sentence on the page and a cancel never is an error.
  * A worker that finishes although it was asked to stop is believed: its result is kept, since it holds it too.
  */
+import { platformSentence } from '../worker/platform-errors.ts';
 import type { JobRunner } from './context.ts';
 import type { JobUpdate, Step, StudioError, StudioState } from './types.ts';
 
@@ -10,8 +11,12 @@ export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
 
-/** The worker's errors are sentences already; anything else is named for what it is. */
+/** The worker's errors are sentences already; the browser's own are given one; anything else is named for what it is. */
 export function sentenceOf(error: unknown): string {
+  if (error instanceof DOMException || error instanceof RangeError) {
+    const sentence = platformSentence(error.name, error.message);
+    if (sentence !== null) return sentence;
+  }
   if (error instanceof Error && error.message) return error.message;
   return `Something failed without saying why (${String(error)}). Reload the page and try again.`;
 }

@@ -6,7 +6,7 @@
  * runs on the CPU, and the page says why.
  */
 import type { Backend } from '../kernels/backend.ts';
-import { GpuLostError } from '../kernels/errors.ts';
+import { type GpuError, GpuLostError, gpuOutOfMemory } from '../kernels/errors.ts';
 import { requestGpu } from '../kernels/webgpu/device.ts';
 import type { EngineSummary } from '../pipeline/types.ts';
 import { usableThreads } from '../runtime/ort/threads.ts';
@@ -26,6 +26,11 @@ export interface EngineChoice {
   load(): Promise<Engine>;
   /** The GPU's end, where it has come: whatever fails then fails for that. */
   lost(): GpuLostError | null;
+  /**
+   * An allocation on the GPU that failed since it was last asked, where nobody else caught it (those of the runtime):
+   * what was computed since then may be wrong.
+   */
+  outOfMemory(): GpuError | null;
   /** Calls once at the GPU's end: what waits for it may wait for ever. */
   onLost(tell: (error: GpuLostError) => void): void;
 }
@@ -55,6 +60,7 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
     summary: { backend: 'cpu', inference: 'wasm', threads, reason: reason + whyOneThread() },
     load: () => loadCpu(threads),
     lost: () => null,
+    outOfMemory: () => null,
     onLost: () => {},
   });
   const onThreads = `${threads} thread${threads > 1 ? 's' : ''}`;
@@ -76,8 +82,17 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
     lost = new GpuLostError(reason, message);
     return lost;
   });
-  const watch: Pick<EngineChoice, 'lost' | 'onLost'> = {
+  let refused: GpuError | null = null;
+  device.addEventListener('uncapturederror', ({ error }) => {
+    if (error instanceof GPUOutOfMemoryError) refused = gpuOutOfMemory(error.message);
+  });
+  const watch: Pick<EngineChoice, 'lost' | 'onLost' | 'outOfMemory'> = {
     lost: () => lost,
+    outOfMemory: () => {
+      const error = refused;
+      refused = null;
+      return error;
+    },
     onLost: (tell) => void ended.then(tell),
   };
   const backend = async () => (await import('../kernels/webgpu/index.ts')).createWebGpuBackend(device);

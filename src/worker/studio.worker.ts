@@ -6,6 +6,7 @@
  *
  * A GPU that is lost takes its engine and its studio with it, and ends the call that runs, which may wait for the device
  * for ever. What the studio knew of its files and scores can still be asked, until a model is opened on another engine.
+ * So it is with a runtime that is broken, but for the worker: the page starts another one (client.ts).
  */
 
 import { GpuLostError } from '../kernels/errors.ts';
@@ -25,10 +26,12 @@ import type {
   SweepRequest,
 } from '../pipeline/types.ts';
 import type { Recipe } from '../recipe/schema.ts';
+import { RuntimeFailure } from '../runtime/session.ts';
 import type { GpuPreference } from './api.ts';
 import { createAssignmentPool } from './assignment-pool.ts';
 import { chooseEngine, type EngineChoice } from './engine.ts';
 import {
+  BESIDE,
   type FromWorker,
   type Method,
   type SentFile,
@@ -117,9 +120,6 @@ const handlers: Record<Method, Handler> = {
   download: async (o, [format]: readonly DownloadFormat[]) => (await ready()).download(format, o),
 };
 
-/** Answered while another call runs: they only read, and the session of a sweep is kept while it goes. */
-const BESIDE: readonly Method[] = ['identity', 'sweepSeed'];
-
 const post = (message: FromWorker) => self.postMessage(message);
 
 async function answer(id: number, method: Method, args: readonly unknown[]): Promise<void> {
@@ -131,12 +131,17 @@ async function answer(id: number, method: Method, args: readonly unknown[]): Pro
       args as readonly never[],
     );
     const value = BESIDE.includes(method) ? await work : await orLoss(work);
+    const refused = BESIDE.includes(method) ? null : choice?.outOfMemory();
+    if (refused) throw refused;
     post({ type: 'result', id, value });
   } catch (error) {
     const isAbort = error instanceof Error && error.name === 'AbortError';
+    const refused = choice?.outOfMemory();
     const lost = error instanceof GpuLostError ? error : isAbort ? null : choice?.lost();
-    if (lost) [stopped, studio, choice] = [studio ?? stopped, null, null];
-    post({ type: 'error', id, error: toWire(lost ?? error) });
+    const died = !lost && error instanceof RuntimeFailure && error.code === 'stopped';
+    if (lost || died) [stopped, studio, choice] = [studio ?? stopped, null, null];
+    const told = toWire(lost ?? (isAbort ? error : (refused ?? error)));
+    post({ type: 'error', id, error: died ? { ...told, name: 'WorkerDied' } : told });
   } finally {
     controllers.delete(id);
   }
