@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
+import { walkOnnx } from './support/onnx-walk.ts';
+import { quickModel } from './support/quick-model.ts';
 import { scratchFolder } from './support/scratch.ts';
 import { withStudio } from './support/with-studio.ts';
 
@@ -53,6 +55,51 @@ test('a recipe gives the same file in a fresh profile, as a file and as a link',
     // Aligned anew, on the same data.
     expect(readFileSync(at('linked.onnx')).equals(merged)).toBe(true);
   });
+});
+
+/** Largest difference between tensors of the same name, relative to the largest value of the tensor. */
+function furthest(path: string, wantedPath: string): { tensor: string; difference: number } {
+  const [given, wanted] = [path, wantedPath].map((file) => walkOnnx(file).tensors);
+  expect(given.map(({ name, dims }) => [name, dims])).toEqual(wanted.map(({ name, dims }) => [name, dims]));
+  let worst = { tensor: 'none', difference: 0 };
+  wanted.forEach(({ name, floats }, at) => {
+    const largest = floats.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    given[at].floats.forEach((value, k) => {
+      const difference = Math.abs(value - floats[k]) / (largest || 1);
+      if (!(difference <= worst.difference)) worst = { tensor: name, difference };
+    });
+  });
+  return worst;
+}
+
+test('a recipe with recovery is fitted again in a fresh profile, to within 1e-4', async () => {
+  const files = quickModel();
+  let score = Number.NaN;
+  await withStudio(async (studio) => {
+    await studio.openModel(files);
+    await studio.pickWindow(1, 4);
+    await studio.merge();
+    await studio.download(at('plain.onnx'));
+    const rungs = await studio.recover({ rungs: ['R2', 'R3'] });
+    expect(rungs.map(({ rung, kept }) => [rung, kept])).toEqual([
+      ['R2', true],
+      ['R3', true],
+    ]);
+    score = (await studio.recovered()).report.recovered;
+    await studio.download(at('recovered.onnx'));
+    await studio.download(at('recovered.layerfold.json'), { format: 'recipe' });
+  });
+  await withStudio(async (studio) => {
+    await studio.openModel(files);
+    await studio.loadRecipe(at('recovered.layerfold.json'));
+    await studio.download(at('fitted.onnx'));
+    const { tensor, difference } = furthest(at('fitted.onnx'), at('recovered.onnx'));
+    expect(difference, tensor).toBeLessThan(1e-4);
+    const { merged } = await studio.evaluate();
+    expect(Math.abs(merged / score - 1)).toBeLessThan(1e-4);
+  });
+  // Recovery is in the file: it holds more than the merge alone.
+  expect(readFileSync(at('recovered.onnx')).length).toBeGreaterThan(readFileSync(at('plain.onnx')).length);
 });
 
 test('a reload in the middle of a sweep loses nothing', async () => {

@@ -43,11 +43,12 @@ for (const name of sampleNames) {
   });
 }
 
-test('a GPU that stops in the middle of a job is told with a remedy, and what was measured stays', async () => {
+test('a GPU that stops in the middle of a job is told with a remedy, and the same files go on where it was', async () => {
   const studio = await launchStudio({ gpu: 'force' });
   const { page } = studio;
   try {
-    await studio.openModel(await writeDeepModel(3));
+    const files = await writeDeepModel(3);
+    await studio.openModel(files);
     await studio.measure();
     const before = await studio.similarity('cka');
     await studio.pickWindow(0, 1);
@@ -64,6 +65,13 @@ test('a GPU that stops in the middle of a job is told with a remedy, and what wa
       });
     await expect(studio.merge()).rejects.toThrow(/^The GPU stopped.* Open the model again to go on\./);
     expect(await studio.similarity('cka'), 'what was measured is kept').toEqual(before);
+    expect(await studio.lastSession()).toMatch(/^The engine stopped while you were working on deep\.onnx/);
+    await studio.openModel(files);
+    expect((await studio.summary()).backend, 'another device').toBe('webgpu');
+    expect(await studio.similarity('cka'), 'what was measured is back').toEqual(before);
+    expect((await studio.merge()).bytesSaved).toBeGreaterThan(0);
+    await studio.measure();
+    expect(matrixDifference(await studio.similarity('cka'), before).worst).toBeLessThan(1e-5);
   } finally {
     await studio.close();
   }

@@ -7,6 +7,14 @@ export class GpuError extends Error {
   override readonly name: string = 'GpuError';
 }
 
+/** An allocation on the GPU that failed. @param message the browser's own words */
+export function gpuOutOfMemory(message: string): GpuError {
+  return new GpuError(
+    `The GPU is out of memory${message ? ` (${message.replace(/\.$/, '')})` : ''}; what is shown stays. Close other tabs and programs that use it, ` +
+      'pick a smaller group or window, or add ?gpu=off to the address to run on the CPU.',
+  );
+}
+
 /** The device is gone. Nothing on it can be read any more; rebuild the backend from what the CPU side holds. */
 export class GpuLostError extends GpuError {
   override readonly name = 'GpuLostError';

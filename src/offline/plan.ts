@@ -28,3 +28,6 @@ export type ToServiceWorker =
   | { readonly type: 'keep'; readonly parts: readonly Part[] }
   /** From a page that has just loaded, to the version that waits: take over if no other page is open. */
   | { readonly type: 'take-over' };
+
+/** From the service worker to the page that asked: this browser has no room for what was to be kept. */
+export type FromServiceWorker = { readonly type: 'no-room' };

@@ -6,7 +6,7 @@
  * A new version waits until no page of the old one is open, or until the only one has just been loaded, asks for it,
  * and loads again. Nobody's work is ever interrupted.
  */
-import type { OfflinePlan, Part, ToServiceWorker } from './plan.ts';
+import type { FromServiceWorker, OfflinePlan, Part, ToServiceWorker } from './plan.ts';
 import { createShelf } from './shelf.ts';
 
 declare const self: ServiceWorkerGlobalScope;
@@ -20,6 +20,7 @@ const shelf = createShelf(__LAYERFOLD_OFFLINE_PLAN__, {
   fetch: (request) => fetch(request),
 });
 
+// Without room it still isolates the page: only opening without a network is lost.
 self.addEventListener('install', (event) => event.waitUntil(shelf.keep(['page'])));
 
 // The page of a first visit is taken over as well.
@@ -27,7 +28,7 @@ self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim(
 
 self.addEventListener('message', (event) => {
   const message = event.data as ToServiceWorker;
-  event.waitUntil(message.type === 'take-over' ? takeOver() : keep(message.parts));
+  event.waitUntil(message.type === 'take-over' ? takeOver() : keep(message.parts, event.source));
 });
 
 self.addEventListener('fetch', (event) => {
@@ -45,9 +46,14 @@ async function takeOver(): Promise<void> {
   if ((await pages()) <= 1) await self.skipWaiting();
 }
 
-async function keep(parts: readonly Part[]): Promise<void> {
-  // Alone, the page that asks is of this version: nobody needs the files of another.
-  if ((await pages()) <= 1) await shelf.clean();
-  // Without a network there is nothing to keep; the next visit asks again.
-  await shelf.keep(parts).catch(() => undefined);
+async function keep(parts: readonly Part[], page: ExtendableMessageEvent['source']): Promise<void> {
+  try {
+    // Alone, the page that asks is of this version: nobody needs the files of another.
+    if ((await pages()) <= 1) await shelf.clean();
+    // The page itself comes first: a first visit may have found no room for it.
+    const all = await shelf.keep(['page', ...parts]);
+    if (!all) page?.postMessage({ type: 'no-room' } satisfies FromServiceWorker);
+  } catch {
+    // Without a network there is nothing to keep; the next visit asks again.
+  }
 }

@@ -21,23 +21,30 @@ function tools() {
   const kept = new Map<string, Response>();
   const asked: string[] = [];
   const host = { on: true, status: 200 };
+  const storage = { full: false, forbidden: false };
   const addressOf = (key: RequestInfo | URL) => (key instanceof Request ? key.url : String(key));
+  const cache = {
+    match: async (key: RequestInfo | URL, { ignoreSearch }: CacheQueryOptions = {}) => {
+      const found = ignoreSearch ? [...kept.keys()].find((url) => url.split('?')[0] === key) : addressOf(key);
+      return kept.get(found ?? '')?.clone();
+    },
+    put: async (key: RequestInfo | URL, response: Response) => {
+      if (storage.full) throw new DOMException('Quota exceeded.', 'QuotaExceededError');
+      kept.set(addressOf(key), response);
+    },
+    keys: async () => [...kept.keys()].map((url) => new Request(url)),
+    delete: async (key: RequestInfo | URL) => kept.delete(addressOf(key)),
+  };
   return {
     kept,
     asked,
     host,
+    storage,
     scope,
-    cache: async () => ({
-      match: async (key: RequestInfo | URL, { ignoreSearch }: CacheQueryOptions = {}) => {
-        const found = ignoreSearch
-          ? [...kept.keys()].find((url) => url.split('?')[0] === key)
-          : addressOf(key);
-        return kept.get(found ?? '')?.clone();
-      },
-      put: async (key: RequestInfo | URL, response: Response) => void kept.set(addressOf(key), response),
-      keys: async () => [...kept.keys()].map((url) => new Request(url)),
-      delete: async (key: RequestInfo | URL) => kept.delete(addressOf(key)),
-    }),
+    cache: async () => {
+      if (storage.forbidden) throw new DOMException('The operation is insecure.', 'SecurityError');
+      return cache;
+    },
     fetch: async ({ url }: Request) => {
       if (!host.on) throw new TypeError('no network');
       asked.push(url.slice(scope.length));
@@ -96,4 +103,23 @@ test('a new version fetches what changed, gives what a page of the old still ask
     'assets/page-1a.js?kept=1a',
     'index.html?kept=v2',
   ]);
+});
+
+test('a storage that is full or forbidden: said, and the files come from the network', async () => {
+  const site = tools();
+  const shelf = createShelf(planOf('v1'), site);
+  site.storage.full = true;
+  expect(await shelf.keep(['page', 'cpu'])).toBe(false);
+  const answer = await shelf.answer(request('assets/runtime.wasm'));
+  expect(await answer.text()).toContain('runtime.wasm');
+  expect(site.kept.size).toBe(0);
+  site.storage.forbidden = true;
+  for (const path of ['', 'assets/page-1a.js', 'elsewhere'])
+    expect((await shelf.answer(request(path))).headers.get('Cross-Origin-Embedder-Policy')).toBe(
+      'require-corp',
+    );
+  await expect(shelf.keep(['page'])).rejects.toThrow('insecure');
+  Object.assign(site.storage, { full: false, forbidden: false });
+  expect(await shelf.keep(['page', 'cpu'])).toBe(true);
+  expect(site.kept.size).toBe(3);
 });

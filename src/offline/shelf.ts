@@ -16,8 +16,12 @@ export interface ShelfTools {
 }
 
 export interface Shelf {
-  /** Fetches what of these parts is not kept yet. @throws TypeError where the network or a file is missing */
-  keep(parts: readonly Part[]): Promise<void>;
+  /**
+   * Fetches what of these parts is not kept yet.
+   * @returns false where the browser has no room for all of it
+   * @throws TypeError where the network or a file is missing
+   */
+  keep(parts: readonly Part[]): Promise<boolean>;
   /** Drops what is not of this version. */
   clean(): Promise<void>;
   /** The kept file, else the network's; with the plan's headers. @throws TypeError where neither has it */
@@ -27,12 +31,16 @@ export interface Shelf {
 /** What the folder itself is answered with. Queries are left out of it: they are the page's settings. */
 const pagePath = 'index.html';
 
+/** A cache that does not open (no room, or storage forbidden) holds nothing: the network still has it all. */
+const kept = (find: () => Promise<Response | undefined>) => find().catch(() => undefined);
+
 export function createShelf({ files, headers }: OfflinePlan, { scope, cache, fetch }: ShelfTools): Shelf {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const addressOf = ({ path }: SiteFile) => new URL(path, scope).href;
   const keyOf = (file: SiteFile) => `${addressOf(file)}?kept=${file.hash}`;
   /** What a host's Vary says does not matter: one file is one file. */
-  const match = async (file: SiteFile) => (await cache()).match(keyOf(file), { ignoreVary: true });
+  const match = (file: SiteFile) =>
+    kept(async () => (await cache()).match(keyOf(file), { ignoreVary: true }));
 
   /** A response is kept whole or not at all: what a host says in place of a file is not the file. */
   const put = async (file: SiteFile, response: Response): Promise<void> => {
@@ -60,31 +68,41 @@ export function createShelf({ files, headers }: OfflinePlan, { scope, cache, fet
   return {
     async keep(parts) {
       const wanted = files.filter(({ part }) => parts.includes(part));
-      await Promise.all(
+      const all = await Promise.all(
         wanted.map(async (file) => {
-          if (await match(file)) return;
+          if (await match(file)) return true;
           // A name may outlive its contents in the browser's own cache: the host is asked again.
-          await put(file, await fetch(new Request(addressOf(file), { cache: 'no-cache' })));
+          const response = await fetch(new Request(addressOf(file), { cache: 'no-cache' }));
+          return put(file, response).then(
+            () => true,
+            (error: unknown) => {
+              if (error instanceof Error && error.name === 'QuotaExceededError') return false;
+              throw error;
+            },
+          );
         }),
       );
+      return all.every(Boolean);
     },
 
     async clean() {
-      const kept = await cache();
+      const all = await cache();
       const current = new Set(files.map(keyOf));
-      const old = (await kept.keys()).filter(({ url }) => !current.has(url));
-      await Promise.all(old.map((request) => kept.delete(request)));
+      const old = (await all.keys()).filter(({ url }) => !current.has(url));
+      await Promise.all(old.map((request) => all.delete(request)));
     },
 
     async answer(request) {
       const file = find(request.url);
       if (!file) {
         // Of the version before, for a page that still is of it.
-        const old = await (await cache()).match(request.url, { ignoreSearch: true, ignoreVary: true });
+        const old = await kept(async () =>
+          (await cache()).match(request.url, { ignoreSearch: true, ignoreVary: true }),
+        );
         return withHeaders(old ?? (await fetch(request)));
       }
-      const kept = await match(file);
-      if (kept) return withHeaders(kept);
+      const found = await match(file);
+      if (found) return withHeaders(found);
       const response = await fetch(request);
       // Not waited for, and no harm where the quota is used up: the file is fetched again the next time.
       if (response.status === 200) put(file, response.clone()).catch(() => undefined);

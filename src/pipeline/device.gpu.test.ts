@@ -83,6 +83,18 @@ test('taps stay on the device and are read by the kernels without a copy', async
   backend.dispose();
 }, 120_000);
 
+test('a model opens and runs on another device when the first is lost', async () => {
+  const lost = await requestGpu();
+  if (!lost.device) throw new Error(lost.reason);
+  const first = await open(await loadWebGpuFactory(1, lost.device));
+  const before = await logits(first.live);
+  lost.device.destroy();
+  await expect(logits(first.live)).rejects.toThrow();
+  const again = await open(gpu);
+  expectClose(await logits(again.live), before, { absolute: 0 });
+  await again.live.release();
+}, 120_000);
+
 test('the self-test passes a right provider and replaces a wrong one', async () => {
   const engine: EngineSummary = {
     backend: 'webgpu',

@@ -74,6 +74,8 @@ export interface SessionFactory {
 
 export type RuntimeFailureCode =
   | 'out-of-memory'
+  /** The runtime itself is broken and answers no more; only another worker has another one. */
+  | 'stopped'
   | 'unsupported-operator'
   | 'bad-model'
   | 'bad-input'

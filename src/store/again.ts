@@ -10,7 +10,7 @@ export interface AskingRecipe {
   readonly what: string;
 }
 
-/** What was open before the page was loaded again. */
+/** What was open before the page was loaded again, or before the engine stopped. */
 export interface WasOpen {
   readonly fileName: string;
   readonly files: readonly FileIdentity[];
@@ -20,8 +20,8 @@ export interface WasOpen {
   readonly savedAt: number;
   /** The results that were kept, in words. */
   readonly what: readonly string[];
-  /** What it waits for: its model, or, once that is open, its data. */
-  readonly stage: 'model' | 'data';
+  /** What it waits for: its model (still shown, where the engine stopped), or, once that is open, its data. */
+  readonly stage: 'model' | 'stopped' | 'data';
   /** Why what was opened is not it. */
   readonly sentence: string | null;
 }

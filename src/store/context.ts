@@ -90,6 +90,8 @@ export interface SessionKeeper {
    * @returns a sentence for the status line; null where nothing came back
    */
   resume(options: JobOptions): Promise<string | null>;
+  /** The engine is gone, and the open model with it: what is shown waits for the same files. */
+  engineStopped(): Promise<void>;
   forget(): Promise<void>;
   /** Another one takes its place. */
   replaced(): void;

@@ -3,6 +3,7 @@
  * so that an error is always a sentence on the page and a cancel never is an error.
  * A worker that finishes although it was asked to stop is believed: its result is kept, since it holds it too.
  */
+import { platformSentence } from '../worker/platform-errors.ts';
 import type { JobRunner } from './context.ts';
 import type { JobUpdate, Step, StudioError, StudioState } from './types.ts';
 
@@ -10,10 +11,19 @@ export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
 
-/** The worker's errors are sentences already; anything else is named for what it is. */
+/** The worker's errors are sentences already; the browser's own are given one; anything else is named for what it is. */
 export function sentenceOf(error: unknown): string {
+  if (error instanceof DOMException || error instanceof RangeError) {
+    const sentence = platformSentence(error.name, error.message);
+    if (sentence !== null) return sentence;
+  }
   if (error instanceof Error && error.message) return error.message;
   return `Something failed without saying why (${String(error)}). Reload the page and try again.`;
+}
+
+/** The GPU was lost, or the worker died: the model that was open is not open any more. */
+function endsEngine(error: unknown): boolean {
+  return error instanceof Error && ['GpuLostError', 'WorkerDied'].includes(error.name);
 }
 
 export function createErrorList(set: (part: Partial<StudioState>) => void, get: () => StudioState) {
@@ -29,6 +39,7 @@ export function createJobRunner(
   set: (part: Partial<StudioState>) => void,
   get: () => StudioState,
   fail: (step: Step, sentence: string) => void,
+  engineStopped: () => void,
 ): JobRunner {
   let controller: AbortController | null = null;
   let next = 1;
@@ -62,7 +73,10 @@ export function createJobRunner(
         if (mine.signal.aborted || isAbort(error)) {
           const kept = typeof cancelled === 'string' ? cancelled : cancelled();
           set({ status: { kind: 'cancelled', text: `Cancelled. ${kept}` } });
-        } else fail(step, sentenceOf(error));
+        } else {
+          fail(step, sentenceOf(error));
+          if (endsEngine(error)) engineStopped();
+        }
       } finally {
         if (controller === mine) controller = null;
       }

@@ -4,7 +4,7 @@ import { factsForData, factsForModel, metricForData } from './facts.ts';
 import { isAbort, sentenceOf } from './jobs.ts';
 import { isRecipeFile } from './recipe.ts';
 import { SAMPLES } from './samples.ts';
-import type { Status, StudioActions } from './types.ts';
+import type { GpuPreference, Status, StudioActions } from './types.ts';
 
 type OpenActions = Pick<
   StudioActions,
@@ -14,12 +14,15 @@ type OpenActions = Pick<
 export function createOpenActions(context: SliceContext): OpenActions {
   const { api, files: door, set, get, jobs, fail, session } = context;
   let probing: Promise<void> = Promise.resolve();
+  let asked: GpuPreference = 'auto';
 
   const open = async (
     files: readonly File[],
     options: JobOptions,
     sample: string | null = null,
   ): Promise<Status> => {
+    // An engine that stopped is looked for again: the next may be another one.
+    if (get().engine.status === 'stopped') await get().probe(asked);
     await probing;
     const { model, data, needs } = await api.open(files, options);
     set({
@@ -51,6 +54,7 @@ export function createOpenActions(context: SliceContext): OpenActions {
 
   return {
     probe(gpu) {
+      asked = gpu;
       set({ engine: { status: 'probing', summary: null } });
       probing = api.engine(gpu).then(
         (summary) => set({ engine: { status: 'ready', summary } }),

@@ -13,6 +13,7 @@ interface Situation {
   readonly memory?: null;
   readonly refuses?: boolean;
   readonly waiting?: boolean;
+  readonly noRoom?: boolean;
 }
 
 async function visit(situation: Situation, before = async (_: StudioStore) => {}) {
@@ -35,7 +36,10 @@ async function visit(situation: Situation, before = async (_: StudioStore) => {}
         return registration;
       },
       ready: Promise.resolve(registration),
-      addEventListener: (_: string, listener: unknown) => (listener as () => void)(),
+      addEventListener: (kind: string, listener: unknown) => {
+        const data = kind === 'message' ? { type: situation.noRoom ? 'no-room' : 'another' } : undefined;
+        (listener as (event: { data: unknown }) => void)({ data });
+      },
     },
     memory:
       situation.memory === null
@@ -50,7 +54,7 @@ async function visit(situation: Situation, before = async (_: StudioStore) => {}
     whenIdle: (act) => act(),
   };
   await startServiceWorker(store, page);
-  return { log, memory };
+  return { log, memory, said: store.getState().errors.map(({ sentence }) => sentence) };
 }
 
 const keep = '{"type":"keep","parts":["cpu"]}';
@@ -85,4 +89,11 @@ test('the project’s own server needs none, and a browser may refuse', async ()
   expect((await visit({ hostname: 'localhost', isolated: true })).log).toEqual([]);
   expect((await visit({ hostname: '127.0.0.1' })).log).toEqual(['register', 'reload']);
   expect((await visit({ refuses: true })).log).toEqual([]);
+});
+
+test('a storage that is full is told, with what to do', async () => {
+  const { said } = await visit({ isolated: true, controlled: true, noRoom: true });
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/without a network.*storage is full: delete .*Everything else works\.$/);
+  expect((await visit({ isolated: true, controlled: true })).said).toEqual([]);
 });

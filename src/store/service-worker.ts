@@ -7,7 +7,7 @@
  * next visit is isolated. Without service workers (plain http, some private windows) it stays so; the engine's summary
  * tells the reason.
  */
-import type { Part, ToServiceWorker } from '../offline/plan.ts';
+import type { FromServiceWorker, Part, ToServiceWorker } from '../offline/plan.ts';
 import type { StudioStore } from './studio.ts';
 
 /** What it is told by and does to the browser; tests give their own. */
@@ -29,6 +29,9 @@ export interface PageDoor {
 
 const tried = 'layerfold:loaded-again';
 
+const NO_ROOM =
+  'The page cannot be opened without a network the next time, because this browser’s storage is full: delete what other sites keep in it, in its settings, and load the page again. Everything else works.';
+
 export async function startServiceWorker(store: StudioStore, page: PageDoor): Promise<void> {
   const { workers, memory } = page;
   if (page.isolated) memory?.removeItem(tried);
@@ -47,6 +50,10 @@ export async function startServiceWorker(store: StudioStore, page: PageDoor): Pr
     const { active } = await workers.ready;
     if (!workers.controller) await takenOver(workers);
     if (!page.isolated && loadAgain(store, page)) return;
+    workers.addEventListener('message', ({ data }) => {
+      if ((data as FromServiceWorker | null)?.type === 'no-room')
+        store.getState().refuseFiles('open', NO_ROOM);
+    });
     afterProbe(store, () => page.whenIdle(() => keep(active, partsFor(store))));
   } catch {
     // Blocked, or without a network on a first visit: the page works without.

@@ -3,6 +3,7 @@
  *
  * The snapshot is kept here, not among the facts: they tell of it in a few words. What reads and checks it is loaded
  * after the page is painted. A session whose data is not there yet stays: its measurements come back with the data.
+ * Where the engine stops, what the page shows becomes such a session, so that the same files bring it back.
  */
 import type { JobOptions, SessionKeeper, Tools, VariantKeeper } from './context.ts';
 import { isAbort, sentenceOf } from './jobs.ts';
@@ -46,7 +47,38 @@ export function createSessionKeeper(
     if (!asked.recovery?.length) await variant.settle(options);
   };
 
+  /** What is open, by contents; a worker that died does not know it, but the last write may. */
+  const snapshotNow = async (): Promise<SessionSnapshot | null> => {
+    const { parseSession, sessionOf, worthKeeping } = await import('./session.ts');
+    if (!worthKeeping(get())) return null;
+    try {
+      const { files, data } = await api.identity();
+      const dataKey = data?.key ?? null;
+      const { sample } = get().session;
+      const sweepSeed = await api.sweepSeed();
+      return sessionOf(get(), { savedAt: Date.now(), files, dataKey, sweepSeed, recipe: null, sample });
+    } catch {
+      const { snapshot } = parseSession(await (await loadPlace?.())?.load());
+      const { model } = get();
+      const isOfThis =
+        snapshot?.facts.model.fileName === model?.fileName && snapshot?.facts.model.bytes === model?.bytes;
+      return isOfThis ? snapshot : null;
+    }
+  };
+
   return {
+    async engineStopped() {
+      const { model, session, engine } = get();
+      set({ engine: { ...engine, status: 'stopped' } });
+      if (!model || session.was?.stage === 'stopped') return;
+      const snapshot = await snapshotNow();
+      // Opened again meanwhile.
+      if (!snapshot || get().model !== model || get().engine.status !== 'stopped') return;
+      const { wordsOfSession } = await import('./session.ts');
+      kept = snapshot;
+      set({ session: { ...get().session, was: { ...wordsOfSession(snapshot), stage: 'stopped' } } });
+    },
+
     async look() {
       if (!loadPlace || get().model) return;
       const [{ parseSession, wordsOfSession }, place] = await Promise.all([
@@ -71,7 +103,7 @@ export function createSessionKeeper(
       const { facts, sweepSeed, sentence } = resumeSession(snapshot, { files, dataKey });
       if (Object.keys(facts).length === 0) {
         // Another model: the session stays until something is made of this one.
-        was({ sentence });
+        was({ sentence, stage: 'model' });
         return null;
       }
       const whole = sentence === null;

@@ -7,10 +7,10 @@
  * is killed; of two pages the one that wrote last is kept.
  */
 import type { StudioApi } from '../worker/api.ts';
-import { type SessionSnapshot, sessionOf } from './session.ts';
+import { type SessionSnapshot, sessionOf, worthKeeping } from './session.ts';
 import { createSessionWriter, type SessionPlace } from './session-place.ts';
 import type { StudioStore } from './studio.ts';
-import type { MergeResult, StudioFacts } from './types.ts';
+import type { MergeResult } from './types.ts';
 
 /** The facts that are kept. */
 const PARTS = [
@@ -26,18 +26,6 @@ const PARTS = [
   'tried',
   'view',
 ] as const;
-
-/** Whether there is more than an open model. */
-export function worthKeeping({ similarity, picks, sweeps, plan, merge, tried }: StudioFacts): boolean {
-  return (
-    Object.keys(similarity.byGroup).length > 0 ||
-    picks.sets.length > 0 ||
-    Object.keys(sweeps).length > 0 ||
-    plan !== null ||
-    merge.result !== null ||
-    tried.length > 0
-  );
-}
 
 /** @returns what ends it, and what writes at once (for the page's end) */
 export function keepSession(
@@ -77,7 +65,7 @@ export function keepSession(
     const now = store.getState();
     // Another model was opened meanwhile: the hashes may be of either.
     if (now.model !== model || now.job?.step === 'open') return null;
-    if (now.session.was) now.replaceSession();
+    if (now.session.was?.stage === 'model') now.replaceSession();
     return sessionOf(now, {
       savedAt: Date.now(),
       files,

@@ -4,6 +4,7 @@
  * Why IndexedDB: matrices and permutations outgrow localStorage, and it clones typed arrays as they are.
  */
 import { createStore, del, get, set } from 'idb-keyval';
+import { isMemoryFailure } from '../worker/platform-errors.ts';
 import type { SessionSnapshot } from './session.ts';
 
 export interface SessionPlace {
@@ -15,6 +16,15 @@ export interface SessionPlace {
 }
 
 const KEY = 'session';
+
+function whyNot(error: unknown): string {
+  const { name, message } = error instanceof Error ? error : { name: '', message: '' };
+  if (name === 'QuotaExceededError')
+    return 'this browser’s storage is full: delete what other sites keep in it, in its settings';
+  return isMemoryFailure(message)
+    ? 'there is not enough memory to copy it: close other tabs'
+    : 'this browser does not let the page keep anything';
+}
 
 /** @param name of the database */
 export function browserPlace(name = 'layerfold'): SessionPlace {
@@ -37,12 +47,8 @@ export function browserPlace(name = 'layerfold'): SessionPlace {
       try {
         await set(KEY, snapshot, place());
       } catch (error) {
-        const full = error instanceof DOMException && error.name === 'QuotaExceededError';
-        const why = full
-          ? 'this browser’s storage is full'
-          : 'this browser does not let the page keep anything';
         throw new Error(
-          `The session cannot be kept for a reload, because ${why}. Save the recipe and the report before you close the page.`,
+          `The session cannot be kept for a reload, because ${whyNot(error)}. Save the recipe and the report before you close the page.`,
           { cause: error },
         );
       }

@@ -29,6 +29,18 @@ export interface SessionParts {
   readonly sample?: string | null;
 }
 
+/** Whether there is more than an open model. */
+export function worthKeeping({ similarity, picks, sweeps, plan, merge, tried }: StudioFacts): boolean {
+  return (
+    Object.keys(similarity.byGroup).length > 0 ||
+    picks.sets.length > 0 ||
+    Object.keys(sweeps).length > 0 ||
+    plan !== null ||
+    merge.result !== null ||
+    tried.length > 0
+  );
+}
+
 /** What is to be kept; null while no model is open. */
 export function sessionOf(facts: StudioFacts, parts: SessionParts): SessionSnapshot | null {
   const { model, data, similarity, picks, sweeps, plan, merge, metric, evaluation, tried, view } = facts;

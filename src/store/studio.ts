@@ -34,7 +34,7 @@ export function createStudioStore(
   const store = createStore<StudioState>()((setState, get) => {
     const set = (part: Partial<StudioState>) => setState(part);
     const fail = createErrorList(set, get);
-    const jobs = createJobRunner(set, get, fail);
+    const jobs = createJobRunner(set, get, fail, () => void context.session.engineStopped());
     const tools = { api, files, set, get, jobs, fail };
     const variant = createVariantKeeper(tools);
     const context: SliceContext = {

@@ -208,7 +208,8 @@ export type TourStepId = 'open' | 'measure' | 'pick' | 'merge' | 'recover' | 'co
 
 export interface StudioFacts {
   readonly engine: {
-    readonly status: 'idle' | 'probing' | 'ready' | 'failed';
+    /** Stopped: it takes the model with it, and is looked for again when a model is opened. */
+    readonly status: 'idle' | 'probing' | 'ready' | 'failed' | 'stopped';
     readonly summary: EngineSummary | null;
   };
   readonly model: ModelSummary | null;

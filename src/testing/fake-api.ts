@@ -39,8 +39,8 @@ export interface FakeOptions extends FakeModelOptions {
   readonly needsContext?: boolean;
   /** Leaves these pairs' values out, as a partial measurement does. */
   readonly partial?: boolean;
-  /** The sentence that a method fails with. */
-  readonly failing?: Partial<Record<keyof StudioApi, string>>;
+  /** The sentence, or the error, that a method fails with; may be changed while the test runs. */
+  readonly failing?: Partial<Record<keyof StudioApi, string | Error>>;
 }
 
 export interface FakeApi extends StudioApi {
@@ -110,6 +110,10 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
   let added = false;
   let hasContext = !options.needsContext;
 
+  const fail = (name: keyof StudioApi): void => {
+    const why = failing[name];
+    if (why) throw why instanceof Error ? why : new Error(why);
+  };
   const step = async (
     name: keyof StudioApi,
     label: string,
@@ -118,8 +122,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
   ): Promise<void> => {
     calls.push(name);
     await wait(time, label, callOptions);
-    const sentence = failing[name];
-    if (sentence) throw new Error(sentence);
+    fail(name);
   };
 
   const state = (): DataState => {
@@ -296,7 +299,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
           secondsLeft: ((windows.length - entries.length) * delay) / 4000,
           partial: { sweep: entries[entries.length - 1] },
         });
-        if (failing.sweep && entries.length > windows.length / 2) throw new Error(failing.sweep);
+        if (entries.length > windows.length / 2) fail('sweep');
       }
       const higher = choice.metric !== 'kl' && !choice.metric.includes('perplexity');
       return {
@@ -333,7 +336,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
     },
     async recover(request, callOptions) {
       calls.push('recover');
-      if (failing.recover) throw new Error(failing.recover);
+      fail('recover');
       if (!current) throw new Error('Nothing is merged: merge first.');
       const facts = { groups, layers, metric: choice.metric, delay, engine: engineSummary, savingOf };
       const run = createFakeRecovery(current, request, facts, (result) => {
@@ -363,7 +366,7 @@ export function createFakeApi(options: FakeOptions = {}): FakeApi {
       return identity();
     },
     async sweepSeed() {
-      calls.push('sweepSeed');
+      await step('sweepSeed', 'Asking', undefined, 0);
       return fakeSeed(cache, identity());
     },
     async useSweepSeed(seed, callOptions) {

@@ -21,12 +21,16 @@ export interface DropZoneProps {
 const PICKS_FOLDERS = 'webkitdirectory' in HTMLInputElement.prototype;
 
 export function DropZone({ label, children, foot, compact, disabled, onFiles }: DropZoneProps) {
-  const { getRootProps, getInputProps, isDragActive } = useDropzone({
+  const { getRootProps, getInputProps, isDragActive, inputRef } = useDropzone({
     multiple: true,
     noClick: true,
     noKeyboard: true,
     disabled,
-    onDrop: (accepted, rejected) => onFiles([...accepted, ...rejected.map(({ file }) => file)]),
+    onDrop: (accepted, rejected) => {
+      // A browser tells of no change where the same files are chosen again, as one does when a model is to be reopened.
+      if (inputRef.current) inputRef.current.value = '';
+      onFiles([...accepted, ...rejected.map(({ file }) => file)]);
+    },
   });
   const shape = `drop-zone${compact ? ' drop-compact' : ''}${isDragActive ? ' drop-active' : ''}`;
   return (

@@ -11,7 +11,12 @@ export function JobBar() {
   const status = useStudio((state) => state.status);
   const engine = useStudio((state) => state.engine);
   const line = useRef<HTMLParagraphElement>(null);
-  const idle = engine.status === 'probing' ? 'Looking at this machine…' : 'Ready.';
+  const idle =
+    engine.status === 'probing'
+      ? 'Looking at this machine…'
+      : engine.status === 'stopped'
+        ? 'The engine stopped. Open the model again.'
+        : 'Ready.';
   return (
     <section aria-label="Status" className={`job-bar ${job ? 'job-running' : ''}`}>
       {job && <ProgressLine job={job} />}

@@ -1,4 +1,4 @@
-/** What was open before the page was loaded again: the results that were kept, and which file they wait for. */
+/** What was open before the page was loaded again or the engine stopped: the results that were kept, and which file they wait for. */
 import { formatInteger } from '../store/format.ts';
 import { useStudio } from '../store/react.ts';
 import type { WasOpen } from '../store/types.ts';
@@ -18,7 +18,7 @@ export function WasOpenCard() {
           <Sentence text={was.sentence} />
         </p>
       )}
-      {was.stage === 'model' && was.sample === null && <FileHashes files={was.files} />}
+      {was.stage !== 'data' && was.sample === null && <FileHashes files={was.files} />}
       <Actions was={was} />
     </section>
   );
@@ -27,8 +27,13 @@ export function WasOpenCard() {
 function leadOf({ fileName, stage, sample, savedAt }: WasOpen): string {
   if (stage === 'data') return 'Give the data of the last session, and its measurements come back too.';
   const day = new Date(savedAt).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+  const name = sample === null ? fileName : `the sample ${sample}`;
+  if (stage === 'stopped') {
+    const ask = sample === null ? 'Drop the same files again' : 'Open it again';
+    return `The engine stopped while you were working on ${name}. ${ask}, and what was made of it comes back.`;
+  }
   const ask = sample === null ? 'Drop the same file to go on.' : 'Open it again to go on.';
-  return `You were working on ${sample === null ? fileName : `the sample ${sample}`} (${day}). ${ask}`;
+  return `You were working on ${name} (${day}). ${ask}`;
 }
 
 function Actions({ was }: { was: WasOpen }) {
@@ -38,7 +43,7 @@ function Actions({ was }: { was: WasOpen }) {
   const { sample, stage } = was;
   return (
     <div className="again-row">
-      {sample !== null && stage === 'model' && (
+      {sample !== null && stage !== 'data' && (
         <Button kind="main" disabled={busy} onClick={() => void openSample(sample)}>
           Go on with {sample}
         </Button>
@@ -48,7 +53,7 @@ function Actions({ was }: { was: WasOpen }) {
       </Button>
       <p className="note">
         Kept in this browser only: results and settings, not the model
-        {stage === 'model' &&
+        {stage !== 'data' &&
           sample === null &&
           ` (${formatInteger(was.files.length)} ${was.files.length === 1 ? 'file' : 'files'})`}
         .

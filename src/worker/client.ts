@@ -3,11 +3,11 @@
  *
  * Cancelling answers at once: the call rejects with an AbortError while the worker still finishes the batch it is in;
  * the next call waits for that. If the worker dies (out of memory), pending calls reject with a sentence and the next
- * call starts a new one.
+ * call starts a new one. One that says itself that its runtime is broken still tells what it knows until then.
  */
 import type { Progress } from '../pipeline/types.ts';
 import type { CallOptions, GpuPreference, StudioApi } from './api.ts';
-import { type FromWorker, type Method, packFiles, StudioError, type ToWorker } from './protocol.ts';
+import { BESIDE, type FromWorker, type Method, packFiles, StudioError, type ToWorker } from './protocol.ts';
 
 interface Pending {
   resolve(value: unknown): void;
@@ -23,6 +23,8 @@ export interface ClientOptions {
 /** Starts the worker on the first call. */
 export function createWorkerClient(options: ClientOptions = {}): StudioApi {
   let worker: Worker | null = null;
+  /** It has said that its runtime is broken. */
+  let broken = false;
   let nextId = 1;
   /** What was asked for last: a new worker is asked for the same. */
   let preference: GpuPreference | undefined;
@@ -39,6 +41,7 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
         return;
       }
       pending.delete(data.id);
+      if (data.type === 'error' && data.error.name === 'WorkerDied') broken = true;
       if (data.type === 'result') call.resolve(data.value);
       else if (data.error.name === 'AbortError')
         call.reject(new DOMException(data.error.message, 'AbortError'));
@@ -46,18 +49,23 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
     };
     created.onerror = (event) => {
       event.preventDefault();
-      worker = null;
-      created.terminate();
-      const error = new StudioError({
-        name: 'WorkerDied',
-        message:
-          'The engine stopped unexpectedly, most often because memory ran out. Open the model again to go on.',
-        ...(event.message && { details: event.message }),
-      });
-      for (const call of pending.values()) call.reject(error);
-      pending.clear();
+      end(created, event.message);
     };
     return created;
+  };
+
+  const end = (ended: Worker, details: string) => {
+    worker = null;
+    broken = false;
+    ended.terminate();
+    const error = new StudioError({
+      name: 'WorkerDied',
+      message:
+        'The engine stopped unexpectedly, most often because memory ran out; what is shown stays. Open the model again to go on.',
+      ...(details && { details }),
+    });
+    for (const call of pending.values()) call.reject(error);
+    pending.clear();
   };
 
   const call = <T>(
@@ -70,6 +78,7 @@ export function createWorkerClient(options: ClientOptions = {}): StudioApi {
         reject(new DOMException('Cancelled.', 'AbortError'));
         return;
       }
+      if (worker && broken && !BESIDE.includes(method)) end(worker, '');
       const restarted = worker === null;
       worker ??= start();
       const target = worker;

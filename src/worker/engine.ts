@@ -6,7 +6,7 @@
  * runs on the CPU, and the page says why.
  */
 import type { Backend } from '../kernels/backend.ts';
-import { GpuLostError } from '../kernels/errors.ts';
+import { type GpuError, GpuLostError, gpuOutOfMemory } from '../kernels/errors.ts';
 import { requestGpu } from '../kernels/webgpu/device.ts';
 import type { TuneTools } from '../pipeline/tune-run.ts';
 import type { EngineSummary } from '../pipeline/types.ts';
@@ -29,6 +29,13 @@ export interface EngineChoice {
   load(): Promise<Engine>;
   /** The GPU's end, where it has come: whatever fails then fails for that. */
   lost(): GpuLostError | null;
+  /**
+   * An allocation on the GPU that failed since it was last asked, where nobody else caught it (those of the runtime):
+   * what was computed since then may be wrong.
+   */
+  outOfMemory(): GpuError | null;
+  /** Calls once at the GPU's end: what waits for it may wait for ever. */
+  onLost(tell: (error: GpuLostError) => void): void;
 }
 
 /** Why there is one thread where more were possible; empty where not. */
@@ -67,6 +74,8 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
     summary: { backend: 'cpu', inference: 'wasm', threads, reason: reason + whyOneThread() },
     load: () => loadCpu(threads),
     lost: () => null,
+    outOfMemory: () => null,
+    onLost: () => {},
   });
   const onThreads = `${threads} thread${threads > 1 ? 's' : ''}`;
   if (preference === 'off') return cpu(`Runs on the CPU (${onThreads}), as asked.`);
@@ -83,9 +92,23 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
     );
   }
   let lost: GpuLostError | null = null;
-  void device.lost.then(({ reason, message }) => {
+  const ended = device.lost.then(({ reason, message }) => {
     lost = new GpuLostError(reason, message);
+    return lost;
   });
+  let refused: GpuError | null = null;
+  device.addEventListener('uncapturederror', ({ error }) => {
+    if (error instanceof GPUOutOfMemoryError) refused = gpuOutOfMemory(error.message);
+  });
+  const watch: Pick<EngineChoice, 'lost' | 'onLost' | 'outOfMemory'> = {
+    lost: () => lost,
+    outOfMemory: () => {
+      const error = refused;
+      refused = null;
+      return error;
+    },
+    onLost: (tell) => void ended.then(tell),
+  };
   const backend = async () => (await import('../kernels/webgpu/index.ts')).createWebGpuBackend(device);
   if (isFallback) {
     const reason = `The kernels run on a software WebGPU adapter (${adapter}), as asked; the model itself runs on the CPU (${onThreads}).`;
@@ -96,7 +119,7 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
         sessions: await loadWasm(threads),
         tuning: tuningOn(),
       }),
-      lost: () => lost,
+      ...watch,
     };
   }
   return {
@@ -113,6 +136,6 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
       checkAgainst: () => loadWasm(threads),
       tuning: tuningOn(device),
     }),
-    lost: () => lost,
+    ...watch,
   };
 }

@@ -3,8 +3,12 @@
  */
 import type { Progress } from '../pipeline/types.ts';
 import type { StudioApi } from './api.ts';
+import { platformSentence } from './platform-errors.ts';
 
 export type Method = keyof StudioApi;
+
+/** Answered while another call runs, and by what is left of an engine: they only read what is known already. */
+export const BESIDE: readonly Method[] = ['identity', 'sweepSeed'];
 
 export type ToWorker =
   | { readonly type: 'call'; readonly id: number; readonly method: Method; readonly args: readonly unknown[] }
@@ -55,7 +59,6 @@ const SPOKEN = new Set([
   'RecipeError',
   'QuantizeError',
   'RuntimeFailure',
-  'RangeError',
   'GpuError',
   'GpuLostError',
   'GpuLimitError',
@@ -67,24 +70,11 @@ const SPOKEN = new Set([
 export function toWire(error: unknown): WireError {
   const name = error instanceof Error || error instanceof DOMException ? error.name : 'Error';
   const message = error instanceof Error || error instanceof DOMException ? error.message : String(error);
-  if (name === 'NotReadableError') {
-    return {
-      name,
-      message:
-        'The file could not be read: it was moved or changed on disk after it was dropped. Drop it again.',
-      details: message,
-    };
-  }
-  if (/allocation failed|out of memory|Invalid (typed )?array length/i.test(message)) {
-    return {
-      name: 'RuntimeFailure',
-      message:
-        'There was not enough memory for this step. Close other tabs, use less calibration data, or a smaller model.',
-      details: message,
-    };
-  }
+  if (SPOKEN.has(name)) return { name, message };
+  const sentence = platformSentence(name, message);
+  if (sentence !== null) return { name, message: sentence, details: message };
   // The platform's own RangeErrors are not sentences; ours end as one.
-  if (SPOKEN.has(name) && (name !== 'RangeError' || message.endsWith('.'))) return { name, message };
+  if (name === 'RangeError' && message.endsWith('.')) return { name, message };
   return {
     name,
     message:

@@ -3,6 +3,10 @@
  *
  * Calls are queued: after a cancel, the batch that is running ends before the next call begins, so two jobs never
  * share the model. The number of wasm threads comes with the worker's name (`layerfold:1`).
+ *
+ * A GPU that is lost takes its engine and its studio with it, and ends the call that runs, which may wait for the device
+ * for ever. What the studio knew of its files and scores can still be asked, until a model is opened on another engine.
+ * So it is with a runtime that is broken, but for the worker: the page starts another one (client.ts).
  */
 
 import { GpuLostError } from '../kernels/errors.ts';
@@ -22,10 +26,12 @@ import type {
   SweepRequest,
 } from '../pipeline/types.ts';
 import type { Recipe } from '../recipe/schema.ts';
+import { RuntimeFailure } from '../runtime/session.ts';
 import type { GpuPreference } from './api.ts';
 import { createAssignmentPool } from './assignment-pool.ts';
 import { chooseEngine, type EngineChoice } from './engine.ts';
 import {
+  BESIDE,
   type FromWorker,
   type Method,
   type SentFile,
@@ -39,11 +45,21 @@ const askedThreads = Number(self.name.split(':')[1]) || undefined;
 let preference: GpuPreference = 'auto';
 let choice: EngineChoice | null = null;
 let studio: Studio | null = null;
+/** The studio of an engine that was lost: it answers what is asked beside. */
+let stopped: Studio | null = null;
 let queue: Promise<void> = Promise.resolve();
 const controllers = new Map<number, AbortController>();
+/** Ends the call that runs with an error. */
+let endCall: (error: GpuLostError) => void = () => {};
 
 async function chosen(): Promise<EngineChoice> {
-  choice ??= await chooseEngine(preference, askedThreads);
+  if (!choice) {
+    const mine = await chooseEngine(preference, askedThreads);
+    choice ??= mine;
+    mine.onLost((error) => {
+      if (choice === mine) endCall(error);
+    });
+  }
   return choice;
 }
 
@@ -58,6 +74,22 @@ async function ready(): Promise<Studio> {
   return studio;
 }
 
+/** Opens on an engine that works; what was left of a lost one is let go first, with the memory it holds. */
+async function open(files: readonly SentFile[], options: JobOptions) {
+  const left = stopped;
+  stopped = null;
+  // Not waited for: a run that waits for the lost device may never end.
+  void left?.dispose().catch(() => undefined);
+  return (await ready()).open(unpackFiles(files), options);
+}
+
+/** For what only reads: nothing is loaded for it. */
+function known(): Studio {
+  const holds = stopped ?? studio;
+  if (!holds) throw new RangeError('No model is open. Drop an .onnx file or open a sample first.');
+  return holds;
+}
+
 type Handler = (options: JobOptions, args: readonly never[]) => Promise<unknown>;
 
 const handlers: Record<Method, Handler> = {
@@ -65,7 +97,7 @@ const handlers: Record<Method, Handler> = {
     preference = asked;
     return studio?.engine ?? (await chosen()).summary;
   },
-  open: async (o, [files]: readonly SentFile[][]) => (await ready()).open(unpackFiles(files), o),
+  open: async (o, [files]: readonly SentFile[][]) => open(files, o),
   addData: async (_, [files]: readonly SentFile[][]) => (await ready()).addData(unpackFiles(files)),
   setContextLength: async (_, [tokens]: readonly number[]) => (await ready()).setContextLength(tokens),
   measure: async (o) => (await ready()).measure(o),
@@ -82,15 +114,12 @@ const handlers: Record<Method, Handler> = {
   tuning: async (o, [plan]: readonly MergePlan[]) => (await ready()).tuning(plan, o),
   recipe: async (o, [evaluations]: readonly EvaluationResult[][]) => (await ready()).recipe(evaluations, o),
   mergeRecipe: async (o, [recipe]: readonly (string | Recipe)[]) => (await ready()).mergeRecipe(recipe, o),
-  identity: async (o) => (await ready()).identity(o),
-  sweepSeed: async (o) => (await ready()).sweepSeed(o),
+  identity: async (o) => known().identity(o),
+  sweepSeed: async (o) => known().sweepSeed(o),
   useSweepSeed: async (o, [seed]: readonly SweepSeed[]) => (await ready()).useSweepSeed(seed, o),
   examples: async (o, [request]: readonly GenerateRequest[]) => (await ready()).examples(request, o),
   download: async (o, [format]: readonly DownloadFormat[]) => (await ready()).download(format, o),
 };
-
-/** Answered while another call runs: they only read, and the session of a sweep is kept while it goes. */
-const BESIDE: readonly Method[] = ['identity', 'sweepSeed'];
 
 const post = (message: FromWorker) => self.postMessage(message);
 
@@ -98,20 +127,33 @@ async function answer(id: number, method: Method, args: readonly unknown[]): Pro
   const controller = controllers.get(id)!;
   try {
     controller.signal.throwIfAborted();
-    const value = await handlers[method](
+    const work = handlers[method](
       { signal: controller.signal, onProgress: (progress) => post({ type: 'progress', id, progress }) },
       args as readonly never[],
     );
+    const value = BESIDE.includes(method) ? await work : await orLoss(work);
+    const refused = BESIDE.includes(method) ? null : choice?.outOfMemory();
+    if (refused) throw refused;
     post({ type: 'result', id, value });
   } catch (error) {
     const isAbort = error instanceof Error && error.name === 'AbortError';
+    const refused = choice?.outOfMemory();
     const lost = error instanceof GpuLostError ? error : isAbort ? null : choice?.lost();
-    // A lost device takes the engine with it: the model is opened again on a new one.
-    if (lost) [studio, choice] = [null, null];
-    post({ type: 'error', id, error: toWire(lost ?? error) });
+    const died = !lost && error instanceof RuntimeFailure && error.code === 'stopped';
+    if (lost || died) [stopped, studio, choice] = [studio ?? stopped, null, null];
+    const told = toWire(lost ?? (isAbort ? error : (refused ?? error)));
+    post({ type: 'error', id, error: died ? { ...told, name: 'WorkerDied' } : told });
   } finally {
     controllers.delete(id);
   }
+}
+
+/** What a call gives, or the loss of the GPU that it waits for. */
+function orLoss<T>(work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    endCall = reject;
+    work.then(resolve, reject);
+  });
 }
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {

@@ -5,7 +5,7 @@
  * Known limits: work is measured in estimated FLOPs, not in time. At most two submits are under way at once, so
  * that an abort takes effect soon.
  */
-import { GpuError, GpuLimitError, GpuLostError } from '../errors.ts';
+import { GpuError, GpuLimitError, GpuLostError, gpuOutOfMemory } from '../errors.ts';
 import { type PipelineCache, pipelinesOf, type Shader } from './pipelines.ts';
 
 export interface QueueOptions {
@@ -192,7 +192,10 @@ export class GpuQueue {
         await Promise.race([device.lost, new Promise((resolve) => setTimeout(resolve, 100))]);
         this.throwIfLost();
         await this.settle();
-        throw new GpuError(`Reading from the GPU failed: ${error instanceof Error ? error.message : error}`);
+        const why = error instanceof Error ? error.message.replace(/\.$/, '') : error;
+        throw new GpuError(
+          `Reading from the GPU failed (${why}). Try again, or add ?gpu=off to the address to run on the CPU.`,
+        );
       }
       await this.settle();
       return new Float32Array(staging.getMappedRange().slice(0));
@@ -245,9 +248,12 @@ export class GpuQueue {
           (error) => {
             this.checks.delete(check);
             if (error === null) return;
-            const what =
-              kind === 'out-of-memory' ? 'The GPU is out of memory' : `The GPU refused its work (${kind})`;
-            this.failure ??= new GpuError(`${what}: ${error.message}`);
+            this.failure ??=
+              kind === 'out-of-memory'
+                ? gpuOutOfMemory(error.message)
+                : new GpuError(
+                    `The GPU refused its work (${kind}: ${error.message.replace(/\.$/, '')}). Add ?gpu=off to the address to run on the CPU.`,
+                  );
           },
           // Scopes of a lost device reject; the loss itself is what is told.
           () => {

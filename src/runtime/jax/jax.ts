@@ -23,17 +23,24 @@ type Array = Numpy.Array;
 type Arrays = Record<string, Array>;
 export type Jax = typeof import('@jax-js/jax');
 
+/** The GPU that the library was given: it keeps the first one for good. */
+let given: GPUDevice | undefined;
+
 /**
- * @param device WebGPU only where there is a real adapter
+ * @param asked WebGPU only where there is a real adapter; wasm is taken after a shared GPU was lost and another one came
  * @param shared the GPU that everything else runs on, so that there is one device; absent: one of its own
  * @throws RuntimeFailure where the device cannot be had
  */
 export async function loadJaxFactory(
-  device: 'wasm' | 'webgpu',
+  asked: 'wasm' | 'webgpu',
   shared?: GPUDevice,
 ): Promise<DifferentiableFactory> {
+  const device = shared && given && given !== shared ? 'wasm' : asked;
+  if (device === 'webgpu') given ??= shared;
   const [jax, { ONNXModel }] = await Promise.all([import('@jax-js/jax'), import('@jax-js/onnx')]);
-  const devices = await (shared ? offering(shared, () => jax.init(device)) : jax.init(device));
+  const devices = await (shared && device === 'webgpu'
+    ? offering(shared, () => jax.init(device))
+    : jax.init(device));
   if (!devices.includes(device)) {
     throw new RuntimeFailure('other', `Tuning cannot run on ${device} here.`, `devices: ${devices.join()}`);
   }

@@ -27,6 +27,8 @@ export function createRuntimeGemm(factory: SessionFactory): RuntimeGemm {
     if (!session) {
       session = factory.create(gemmModel(transA, transB));
       sessions.set(key, session);
+      // Where memory ran out there may be enough the next time.
+      session.catch(() => sessions.delete(key));
     }
     const { y } = await (await session).run(
       {
