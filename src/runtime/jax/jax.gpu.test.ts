@@ -2,9 +2,10 @@
  * jax-js in a browser, on wasm with its threads and on the software WebGPU adapter: the output, the loss and the
  * gradient of a small graph, against f64 arithmetic written out here.
  */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { PLAIN_OPSET, PlainBuilder } from '../../differentiate/builder.ts';
 import { geluTanh } from '../../differentiate/operators/elementwise.ts';
+import { requestGpu } from '../../kernels/webgpu/device.ts';
 import { encodeModel } from '../../onnx/new-model.ts';
 import { DataType } from '../../tensor/dtype.ts';
 import { expectClose } from '../../testing/compare.ts';
@@ -74,7 +75,10 @@ function lossAt(parameters: Parameters): number {
 
 describe.each(['wasm', 'webgpu'] as const)('on %s', (device) => {
   test('output, loss and gradient', async () => {
-    const factory = await loadJaxFactory(device);
+    // On the GPU that everything else runs on: one device.
+    const shared = device === 'webgpu' ? (await requestGpu()).device : null;
+    const made = shared && vi.spyOn(shared, 'createBuffer');
+    const factory = await (shared ? loadJaxFactory(device, shared) : loadJaxFactory(device));
     expect(factory.provider).toBe(device);
     const model = await factory.create(smallModel());
     const batch: TrainingBatch = {
@@ -99,6 +103,7 @@ describe.each(['wasm', 'webgpu'] as const)('on %s', (device) => {
         expectClose(gradient, wanted, { absolute: 2e-4 });
       }
     }
+    if (device === 'webgpu') expect(made).toHaveBeenCalled();
     model.release();
   });
 });
