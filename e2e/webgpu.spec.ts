@@ -43,7 +43,7 @@ for (const name of sampleNames) {
   });
 }
 
-test('a GPU that stops in the middle of a job is told with a remedy, and the same files go on where it was', async () => {
+test('a GPU that is full, and one that stops in the middle of a job, are told with a remedy, and the same files go on where it was', async () => {
   const studio = await launchStudio({ gpu: 'force' });
   const { page } = studio;
   try {
@@ -52,6 +52,20 @@ test('a GPU that stops in the middle of a job is told with a remedy, and the sam
     await studio.measure();
     const before = await studio.similarity('cka');
     await studio.pickWindow(0, 1);
+    // Nobody catches what the runtime's own allocations do.
+    for (const worker of page.workers())
+      await worker.evaluate(() => {
+        if (!('GPUDevice' in self)) return;
+        const { prototype } = GPUDevice;
+        const create = prototype.createBuffer;
+        prototype.createBuffer = function (...given) {
+          prototype.createBuffer = create;
+          const error = new GPUOutOfMemoryError('Not enough memory left.');
+          this.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
+          return create.apply(this, given);
+        };
+      });
+    await expect(studio.merge()).rejects.toThrow(/^The GPU is out of memory .* add \?gpu=off to the address/);
     for (const worker of page.workers())
       await worker.evaluate(() => {
         if (!('GPUDevice' in self)) return;

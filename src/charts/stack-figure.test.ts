@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { type StackColumn, stackFigure, stackLinks } from './stack-figure.ts';
 
 const nothing = { picked: [], tied: [], withoutFfn: [], leftOut: [] };
-const stack = { layers: 8, ffnBytes: 200, attentionBytes: 100, scaleBytes: 300 };
-const area = (columns: readonly StackColumn[], part: 'ffn' | 'attention') =>
+const stack = { layers: 8, ffnBytes: 200, attentionBytes: 100, ownBytes: 0, scaleBytes: 300 };
+const area = (columns: readonly StackColumn[], part: 'ffn' | 'attention' | 'own' | 'leaving') =>
   columns.reduce((sum, column) => sum + column[part].width * column[part].height, 0);
 
 describe('stack figure', () => {
@@ -30,6 +30,21 @@ describe('stack figure', () => {
     const before = area(stackFigure(stack, nothing), 'ffn');
     const columns = stackFigure(stack, { ...nothing, tied });
     expect(area(columns, 'ffn') / before).toBeCloseTo(stored / 8, 12);
+  });
+
+  it('hangs what layers keep of their own under their share of the one copy, to the same scale', () => {
+    const sets = { ...nothing, tied: [[2, 3, 4, 5]] };
+    const [without, columns] = [0, 10].map((ownBytes) => stackFigure({ ...stack, ownBytes }, sets));
+    const oneByte = area(stackFigure(stack, nothing), 'ffn') / (8 * 200);
+    expect(area(without, 'own')).toBe(0);
+    expect(area(columns, 'own')).toBeCloseTo(4 * 10 * oneByte, 10);
+    expect(area(columns, 'ffn')).toBeCloseTo(area(without, 'ffn'), 12);
+    expect(area(without, 'leaving') - area(columns, 'leaving')).toBeCloseTo(4 * 10 * oneByte, 10);
+    const { ffn, own, leaving } = columns[3];
+    expect([own.y, leaving.y]).toEqual([ffn.y + ffn.height, own.y + own.height]);
+    expect(columns[0].own.height).toBe(0);
+    // Picked, and not yet merged.
+    expect(area(stackFigure({ ...stack, ownBytes: 10 }, { ...nothing, picked: [[2, 3]] }), 'own')).toBe(0);
   });
 
   it('joins the neighbours of a set into one block, without a gap', () => {

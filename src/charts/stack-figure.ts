@@ -1,7 +1,7 @@
 /**
  * The layers of one group as they are stored, a column a layer: attention above, the FFN hanging under it. Areas are to
  * scale by bytes within a group; between groups, heights are. A tied FFN is one block under all of its layers, as thin as their share of the one copy, so that the
- * picture shows both who uses it and what it takes. Plain numbers out, in units of a box `columnPitch` wide a layer and
+ * picture shows both who uses it and what it takes. What a layer keeps of its own beside it hangs under its share. Plain numbers out, in units of a box `columnPitch` wide a layer and
  * 100 high; columns lie where the heatmap's do.
  */
 
@@ -16,6 +16,8 @@ export interface Stack {
   readonly ffnBytes: number;
   /** 0 where none is known. */
   readonly attentionBytes: number;
+  /** That each layer of a tied set keeps of its own; 0 where nothing is. */
+  readonly ownBytes: number;
   /** Of the largest layer on the same scale: it fills the height. */
   readonly scaleBytes: number;
 }
@@ -43,6 +45,8 @@ export interface StackColumn {
   readonly layer: number;
   readonly attention: Box;
   readonly ffn: Box;
+  /** What a tied layer keeps beside the one copy. */
+  readonly own: Box;
   /** What goes, or has gone, of this layer's own copy. */
   readonly leaving: Box;
   readonly kind: 'own' | 'picked' | 'tied' | 'gone';
@@ -69,6 +73,7 @@ export function stackFigure(stack: Stack, sets: StackedSets): StackColumn[] {
         layer,
         attention: column(0, dropped ? 0 : attention),
         ffn: column(top, 0),
+        own: column(top, 0),
         leaving: column(dropped ? 0 : top, dropped ? top + full : full),
         kind: 'gone',
         set: null,
@@ -81,6 +86,7 @@ export function stackFigure(stack: Stack, sets: StackedSets): StackColumn[] {
         layer,
         attention: column(0, attention),
         ffn: column(top, full),
+        own: none,
         leaving: none,
         kind: 'own',
         set: null,
@@ -88,6 +94,7 @@ export function stackFigure(stack: Stack, sets: StackedSets): StackColumn[] {
     }
     const members = (tied >= 0 ? sets.tied : sets.picked)[set];
     const share = (full * COLUMN) / widthOf(members);
+    const own = tied >= 0 ? Math.min(stack.ownBytes * perByte, full - share) : 0;
     return {
       layer,
       attention: column(0, attention),
@@ -96,7 +103,8 @@ export function stackFigure(stack: Stack, sets: StackedSets): StackColumn[] {
         tied >= 0
           ? column(top, share, members.includes(layer + 1) ? COLUMN_PITCH : COLUMN)
           : column(top, full),
-      leaving: column(top + share, full - share),
+      own: column(top + share, own),
+      leaving: column(top + share + own, full - share - own),
       kind: tied >= 0 ? 'tied' : 'picked',
       set,
     };

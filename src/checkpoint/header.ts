@@ -62,11 +62,13 @@ const DAMAGED = 'Download the file again, or save it anew with safetensors.';
 
 type Refuse = (wrong: string) => never;
 
-/** @throws CheckpointError where the file cannot be read any more */
+/** @throws CheckpointError where the file cannot be read any more, RangeError where memory is too short */
 export async function readBytes(file: CheckpointFile, start: number, end: number): Promise<ArrayBuffer> {
   try {
     return await file.slice(start, end).arrayBuffer();
   } catch (error) {
+    // Memory ran short, and nothing is wrong with the file.
+    if (error instanceof RangeError) throw error;
     const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
     throw new CheckpointError(
       `“${file.name}” could not be read (${reason}); it may have been changed or moved, so drop it again.`,

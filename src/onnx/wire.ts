@@ -312,7 +312,7 @@ export async function drive<T>(cursor: WireCursor, steps: Step<T>): Promise<T> {
 
 /**
  * Reads bytes [start, end) of a Blob.
- * @throws OnnxError `unreadable` where the file changed, moved or cannot be read.
+ * @throws OnnxError `unreadable` where the file changed, moved or cannot be read; RangeError where memory is too short.
  */
 export async function readRange(source: Blob, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
   let reason = 'it gave fewer bytes than it has';
@@ -320,6 +320,8 @@ export async function readRange(source: Blob, start: number, end: number): Promi
     const bytes = new Uint8Array(await source.slice(start, end).arrayBuffer());
     if (bytes.length === end - start) return bytes;
   } catch (error) {
+    // Memory ran short, and nothing is wrong with the file.
+    if (error instanceof RangeError) throw error;
     reason = error instanceof Error ? error.message : String(error);
   }
   throw new OnnxError(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { opened } from '../testing/studio-setup.ts';
 import { matrixFigure } from './see.ts';
-import { groupStack, layerBytes, scaleBytes, stackSentence } from './stack.ts';
+import { groupStack, layerBytes, ownBytesEach, scaleBytes, stackSentence } from './stack.ts';
 
 const model = ({ now }: Awaited<ReturnType<typeof opened>>) => {
   const { model: open } = now();
@@ -55,14 +55,32 @@ describe('layers as they are stored', () => {
     expect(groupStack(all.now(), group)).toMatchObject({ withoutFfn: [], leftOut: [2, 4], stored: 10 });
   });
 
+  it('knows what recovery has added for the layers that are tied', async () => {
+    const all = await opened();
+    const [group] = model(all).groups;
+    all.now().pickWindow(4, 7);
+    await all.now().runMerge();
+    const plain = all.now().merge.result!.saving.bytesAfter;
+    expect(groupStack(all.now(), group).own).toBe(0);
+    all.now().chooseRecovery({ mode: 'chosen', rungs: ['R3'] });
+    await all.now().runRecover();
+    const facts = groupStack(all.now(), group);
+    expect(facts.own).toBe(all.now().merge.result!.saving.bytesAfter - plain);
+    expect(facts.own).toBeGreaterThan(0);
+    expect(ownBytesEach(facts)).toBe(facts.own / 4);
+  });
+
   it('says what it shows, with the attention of layers that are left out', () => {
     const bytes = { ffn: 500_000, attention: 250_000 };
-    const none = { picked: [], tied: [], withoutFfn: [], leftOut: [], stored: 12, storedThen: 12 };
+    const none = { picked: [], tied: [], withoutFfn: [], leftOut: [], stored: 12, storedThen: 12, own: 0 };
     const say = (part: Partial<typeof none> | { leftOut: number[]; stored: number }) =>
       stackSentence({ ...none, ...part }, 12, bytes);
     expect(say({})).toBe('12 layers, 12 FFNs stored.');
     expect(say({ storedThen: 9 })).toBe('12 layers, 12 FFNs stored; 9 once merged.');
     expect(say({ stored: 9, storedThen: 9 })).toBe('12 layers, 9 FFNs stored: 1.50 MB less.');
+    expect(say({ stored: 9, storedThen: 9, own: 20_000 })).toBe(
+      '12 layers, 9 FFNs stored: 1.48 MB less, with the 20.0 kB that layers keep of their own.',
+    );
     expect(say({ leftOut: [2, 4], stored: 10 })).toBe('12 layers, 10 stored: about 1.50 MB less.');
   });
 

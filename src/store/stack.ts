@@ -4,6 +4,9 @@
  *
  * Attention is taken as four d × d matrices a layer in the FFN's element type, its usual size, and never as more than
  * what the file holds beside the FFNs: the summary does not say which tensors are attention's.
+ *
+ * What layers keep of their own after recovery is exact as a whole, the file against one that is only tied; the drawing
+ * gives every tied layer an equal part of it.
  */
 import { ties } from './describe.ts';
 import { formatBytes } from './format.ts';
@@ -33,6 +36,8 @@ export interface GroupStack {
   /** FFNs that the file holds of this group: now, and with the picks merged. */
   readonly stored: number;
   readonly storedThen: number;
+  /** Bytes that all tied layers of this group together keep of their own. */
+  readonly own: number;
 }
 
 const NOTHING: readonly number[] = [];
@@ -45,19 +50,34 @@ export function groupStack(state: StudioFacts, group: GroupSummary): GroupStack 
   const mine = (sets: StudioFacts['picks']['sets']) => sets.filter(({ groupId }) => groupId === group.id);
   const { sets } = state.picks;
   const storedThen = group.layers - ffnsRemoved(mine(sets));
-  const none = { tied: [], withoutFfn: [], leftOut: [] };
+  const none = { tied: [], withoutFfn: [], leftOut: [], own: 0 };
   if (!result || mergeIsStale(state))
     return { ...none, picked: here(sets), stored: group.layers, storedThen };
   const { plan, droppedLayers = [] } = result;
   if (ties(plan.method)) {
     const stored = group.layers - ffnsRemoved(mine(plan.sets));
-    return { ...none, picked: [], tied: here(plan.sets), stored, storedThen: stored };
+    const own = (keptOfOwn(state) * tiedLayers(mine(plan.sets))) / Math.max(1, tiedLayers(plan.sets));
+    return { ...none, picked: [], tied: here(plan.sets), stored, storedThen: stored, own };
   }
   const leftOut = droppedLayers.filter(({ groupId }) => groupId === group.id).flatMap(({ layers }) => layers);
   const withoutFfn =
     plan.method === 'ffn-drop' ? mine(plan.sets).flatMap(({ layers }) => layers.slice(1)) : [];
   const stored = group.layers - leftOut.length - withoutFfn.length;
-  return { picked: [], tied: [], withoutFfn, leftOut, stored, storedThen: stored };
+  return { ...none, picked: [], withoutFfn, leftOut, stored, storedThen: stored };
+}
+
+const tiedLayers = (sets: StudioFacts['picks']['sets']) =>
+  sets.reduce((sum, { layers }) => sum + layers.length, 0);
+
+/** Bytes of the merged file over one in which the picks are only tied; 0 while that is not known. */
+function keptOfOwn({ merge: { result }, picks: { saving } }: StudioFacts): number {
+  return result && saving ? Math.max(0, result.saving.bytesAfter - saving.bytesAfter) : 0;
+}
+
+/** Of one tied layer. */
+export function ownBytesEach({ own, tied }: GroupStack): number {
+  const layers = tied.reduce((sum, set) => sum + set.length, 0);
+  return layers > 0 ? own / layers : 0;
 }
 
 /** Of the largest layer of the model. */
@@ -70,9 +90,9 @@ export function scaleBytes(model: ModelSummary): number {
   );
 }
 
-/** What the drawing shows, in a sentence. What layers keep of their own after recovery is not in it. */
+/** What the drawing shows, in a sentence. */
 export function stackSentence(
-  { stored, storedThen, leftOut }: GroupStack,
+  { stored, storedThen, leftOut, own }: GroupStack,
   layers: number,
   { ffn, attention }: LayerBytes,
 ): string {
@@ -81,7 +101,8 @@ export function stackSentence(
     return `${layers} layers, ${layers - leftOut.length} stored: about ${saved} less.`;
   }
   if (stored < layers) {
-    return `${layers} layers, ${stored} FFNs stored: ${formatBytes((layers - stored) * ffn)} less.`;
+    const kept = own > 0 ? `, with the ${formatBytes(own)} that layers keep of their own` : '';
+    return `${layers} layers, ${stored} FFNs stored: ${formatBytes((layers - stored) * ffn - own)} less${kept}.`;
   }
   const then = storedThen < layers ? `; ${storedThen} once merged` : '';
   return `${layers} layers, ${layers} FFNs stored${then}.`;

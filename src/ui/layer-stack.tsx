@@ -12,7 +12,7 @@ import {
 import { stackName } from '../store/describe.ts';
 import { formatBytes } from '../store/format.ts';
 import { useStudio, useStudioStore } from '../store/react.ts';
-import { groupStack, layerBytes, scaleBytes, stackSentence } from '../store/stack.ts';
+import { groupStack, layerBytes, ownBytesEach, scaleBytes, stackSentence } from '../store/stack.ts';
 import type { GroupSummary, ModelSummary } from '../store/types.ts';
 
 /** Layers from which on single columns are too narrow for outlines. */
@@ -22,7 +22,7 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
   const caption = useId();
   const store = useStudioStore();
   // What the drawing depends on; the facts are then read in one go.
-  useStudio(({ picks }) => picks.sets);
+  useStudio(({ picks }) => picks);
   useStudio(({ merge }) => merge);
   const facts = groupStack(store.getState(), group);
   const bytes = layerBytes(model, group);
@@ -31,6 +31,7 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
       layers: group.layers,
       ffnBytes: bytes.ffn,
       attentionBytes: bytes.attention,
+      ownBytes: ownBytesEach(facts),
       scaleBytes: scaleBytes(model),
     },
     facts,
@@ -60,6 +61,9 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
           {stackSentence(facts, group.layers, bytes)}
         </span>
         <span className="layer-key layer-key-ffn">FFN {formatBytes(bytes.ffn)}</span>
+        {facts.own > 0 && (
+          <span className="layer-key layer-key-own">of their own {formatBytes(facts.own)}</span>
+        )}
         {bytes.attention > 0 && (
           <span className="layer-key layer-key-attention">
             attention about {formatBytes(bytes.attention)}
@@ -71,7 +75,7 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
 }
 
 function Column({ column }: { column: StackColumn }) {
-  const { attention, ffn, leaving, kind, set } = column;
+  const { attention, ffn, own, leaving, kind, set } = column;
   return (
     <g
       className={`layer-${kind}`}
@@ -79,6 +83,7 @@ function Column({ column }: { column: StackColumn }) {
     >
       <rect className="layer-part layer-attention" width="1" height="1" style={placed(attention)} />
       <rect className="layer-part layer-ffn" width="1" height="1" style={placed(ffn)} />
+      <rect className="layer-part layer-own" width="1" height="1" style={placed(own)} />
       <rect
         className="layer-leaving"
         x={leaving.x}
