@@ -27,10 +27,11 @@ export const recovery: Scene = {
     await cancelJob(page);
     await take('06-cancelled', step);
     await studio.undoRecovery();
-    await studio.recover({ rungs: ['R0b', 'R2', 'R3', 'R4', 'R5', 'R6', 'refresh'], steps: 100 });
-    await take('07-done', step);
     await studio.recover({ rungs: ['R0b'] });
-    await take('08-no-gain', step);
+    await take('07-no-gain', step);
+    await studio.recover({ rungs: ['R0b', 'R2', 'R3', 'R4', 'R5', 'R6', 'refresh'], steps: 100 });
+    await take('08-done', step);
+    await take('08-done-window', { ...step, window: true });
     await studio.plan(1, { recover: true });
     await take('09-plan-refitted', { steps: ['plan'] });
     await studio.evaluate();

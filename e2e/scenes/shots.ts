@@ -42,8 +42,12 @@ const drawn = (page: Page) =>
 const overflow = (page: Page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
-/** The rail and the bar at their own places on the page, not where the window happens to be. */
-const AT_REST = '.step-rail, .job-bar { position: static !important; }';
+/** The rail and the bar at their own places on the page, not where the window happens to be; or back in the window. */
+const restBars = (page: Page, position: 'static' | '') =>
+  page.evaluate((where) => {
+    for (const bar of document.querySelectorAll<HTMLElement>('.step-rail, .job-bar'))
+      bar.style.position = where;
+  }, position);
 
 /** The steps' box on the page, in CSS px, over its full width. */
 async function clipOf(page: Page, steps: readonly string[]) {
@@ -74,10 +78,12 @@ export function shooter(page: Page, scene: string, variants: readonly Variant[],
       if (seen) {
         if (steps) await page.evaluate((id) => document.getElementById(id)?.scrollIntoView(), steps[0]);
         await page.screenshot({ path });
-      } else if (steps) {
-        const clip = { width, ...(await clipOf(page, steps)) };
-        await page.screenshot({ path, fullPage: true, clip, style: AT_REST });
-      } else await page.screenshot({ path, fullPage: true, style: AT_REST });
+      } else {
+        await restBars(page, 'static');
+        const clip = steps && { width, ...(await clipOf(page, steps)) };
+        await page.screenshot({ path, fullPage: true, ...(clip && { clip }) });
+        await restBars(page, '');
+      }
       const tooWide = await overflow(page);
       console.log(`${name}${tooWide > 0 ? `: ${tooWide} px too wide` : ''}`);
     }
