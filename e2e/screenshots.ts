@@ -12,18 +12,19 @@ import { type Scene, shooter, type Variant } from './scenes/shots.ts';
 import { start, tour } from './scenes/start.ts';
 import { gpuLost, noWebGpu, offline } from './scenes/trouble.ts';
 import { choose, images, see } from './scenes/work.ts';
-import { projectRoot } from './server.ts';
+import { buildIfStale, projectRoot } from './server.ts';
 import { launchStudio } from './studio.ts';
 
+/** The longest first, since two are played at a time. */
 const scenes: Record<string, Scene> = {
-  start,
-  tour,
-  see,
   choose,
-  images,
   recovery,
   again,
+  see,
+  tour,
   files,
+  start,
+  images,
   'no-webgpu': noWebGpu,
   'gpu-lost': gpuLost,
   offline,
@@ -40,13 +41,12 @@ const variants = [1440, 390]
   ])
   .filter(({ width, scheme }) => words.every((word) => word === String(width) || word === scheme));
 
-mkdirSync(folder, { recursive: true });
-for (const name of chosen.length > 0 ? chosen : Object.keys(scenes)) {
-  const { studio: options, host, play } = scenes[name];
+async function play(name: string): Promise<void> {
+  const { studio: options, host, play: playScene } = scenes[name];
   const server = await host?.();
   const studio = await launchStudio({ gpu: 'off', threads: 'all', ...options, ...(server && { server }) });
   try {
-    await play(studio, shooter(studio.page, name, variants, folder), server);
+    await playScene(studio, shooter(studio.page, name, variants, folder), server);
   } catch (error) {
     // The other scenes are taken all the same.
     process.exitCode = 1;
@@ -55,3 +55,11 @@ for (const name of chosen.length > 0 ? chosen : Object.keys(scenes)) {
     await studio.close();
   }
 }
+
+mkdirSync(folder, { recursive: true });
+buildIfStale();
+const waiting = chosen.length > 0 ? chosen : Object.keys(scenes);
+const together = async () => {
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await play(name);
+};
+await Promise.all([together(), together()]);

@@ -15,11 +15,9 @@ export const recovery: Scene = {
     await studio.chooseRecovery({ rungs: ['R2', 'R3', 'R6'], steps: 3000 });
     await take('03-chosen-rungs', step);
     await pressed(page, 'Recover');
-    await page
-      .getByRole('figure', { name: 'Held-out loss of distillation', exact: true })
-      .getByText(/, step /)
-      .waitFor({ timeout: 120_000 });
-    await page.waitForTimeout(3000);
+    const figure = page.getByRole('figure', { name: 'Held-out loss of distillation', exact: true });
+    // Far enough for a curve.
+    await figure.getByText(/, step \d{3,} of/).waitFor({ timeout: 120_000 });
     await heldStill(page, async () => {
       await take('04-running', step);
       await take('05-running-window', { ...step, window: true });
