@@ -13,7 +13,7 @@ import { saveBlob } from './download.ts';
 import { recipeName } from './formats.ts';
 import { isAbort, sentenceOf } from './jobs.ts';
 import { takeOver } from './merge.ts';
-import type { AskingRecipe, MergePlan, StudioActions } from './types.ts';
+import type { AskingRecipe, MergePlan, Step, StudioActions } from './types.ts';
 
 type RecipeActions = Pick<
   StudioActions,
@@ -49,10 +49,10 @@ export function createRecipeActions(context: SliceContext): RecipeActions {
     set({ recipe: { ...get().recipe, asking } });
   };
 
-  const carryOut = async (recipe: string | Recipe): Promise<boolean> => {
+  const carryOut = async (recipe: string | Recipe, step: Step): Promise<boolean> => {
     let done = false;
     const cancelled = get().merge.result ? 'The merge before it still holds.' : 'The model is unchanged.';
-    await jobs.run({ step: 'merge', label: 'Merging by the recipe', cancelled }, async (options) => {
+    await jobs.run({ step, label: 'Merging by the recipe', cancelled }, async (options) => {
       const { plan: asked, ...rest } = await variant.putRecipe(recipe, options);
       const result = { ...rest, plan: asked };
       takeOver(context, asked, result);
@@ -96,9 +96,9 @@ export function createRecipeActions(context: SliceContext): RecipeActions {
 
     async loadRecipe(file) {
       const text = await file.text().catch(() => null);
-      if (text === null) return fail('merge', `“${file.name}” cannot be read: choose it again.`);
+      if (text === null) return fail('download', `“${file.name}” cannot be read: choose it again.`);
       if (get().model) {
-        await carryOut(text);
+        await carryOut(text, 'download');
         return;
       }
       try {
@@ -121,7 +121,7 @@ export function createRecipeActions(context: SliceContext): RecipeActions {
     },
 
     async applyRecipe() {
-      if (waiting !== null && (await carryOut(waiting))) ask(null, null);
+      if (waiting !== null && (await carryOut(waiting, 'open'))) ask(null, null);
     },
 
     forgetRecipe: () => ask(null, null),

@@ -42,6 +42,7 @@ export function DropZone({ label, children, foot, compact, disabled, onFiles }: 
           <input
             {...getInputProps({
               'aria-label': `${label} files`,
+              'aria-disabled': disabled || undefined,
               className: 'file-input',
               tabIndex: 0,
               style: undefined,

@@ -75,9 +75,14 @@ function Outline({ block, size, color, label, pending }: OutlineProps) {
         ['--window' as string]: color,
       }}
     >
-      {label && <span className="window-tag">{label}</span>}
+      {label && <span className={`window-tag${tagPlace(block, size)}`}>{label}</span>}
     </div>
   );
+}
+
+function tagPlace({ rows }: Block, size: number): string {
+  if (rows.first > 0) return '';
+  return rows.last === size - 1 ? ' window-tag-inside' : ' window-tag-below';
 }
 
 function Crosshair({ cell, size }: { cell: Cell; size: number }) {

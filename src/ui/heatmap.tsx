@@ -84,14 +84,18 @@ function DiagonalBand() {
 /** Lies on the empty map; the pointer goes through it, since windows can be picked before anything is measured. */
 function NotMeasured({ kind }: { kind: SimilarityMatrix['kind'] }) {
   const measured = useStudio(({ similarity }) => similarity.seconds !== null);
+  const measuring = useStudio(({ job }) => job?.label.startsWith('Measuring') ?? false);
   return (
     <p className="map-empty">
-      <strong>Not measured yet</strong>
-      <span>
-        {kind === 'attention' && measured
-          ? 'No attention outputs were found in this stack.'
-          : 'Measure similarity in step 2 fills this map.'}
-      </span>
+      <strong>{measuring ? 'Measuring…' : 'Not measured yet'}</strong>
+      <span>{whyEmpty(kind, measured, measuring)}</span>
     </p>
   );
+}
+
+function whyEmpty(kind: SimilarityMatrix['kind'], measured: boolean, measuring: boolean): string {
+  if (measuring) return 'The map is filled when all of the data has run.';
+  if (kind === 'attention' && measured) return 'No attention outputs were found in this stack.';
+  if (kind === 'aligned') return 'Align a pair beside the map, or merge, and its cells are filled.';
+  return 'Measure similarity in step 2 fills this map.';
 }

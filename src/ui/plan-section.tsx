@@ -25,7 +25,7 @@ export function PlanSection() {
       <Alerts step="plan" />
       <SizedLine plan={plan} />
       <div className="plan-results">
-        <ScrollBox label="Proposals" rows={6}>
+        <ScrollBox label="Proposals" step="plan" filled={plan !== null} rows={6}>
           {plan ? (
             <Proposals plan={plan} />
           ) : (
@@ -168,7 +168,7 @@ function Proposals({ plan }: { plan: PlanRun }) {
       <thead>
         <tr>
           <th scope="col">Groups</th>
-          <th scope="col" className="number">
+          <th scope="col" className="number wide-only">
             FFNs removed
           </th>
           <th scope="col" className="number">
@@ -209,7 +209,7 @@ function Proposal({ candidate, plan }: { candidate: PlanCandidate; plan: PlanRun
   return (
     <tr className={picked ? 'row-picked' : undefined}>
       <th scope="row">{name}</th>
-      <td className="number">
+      <td className="number wide-only">
         <data value={String(removed)}>{removed}</data>
       </td>
       <td className="number">

@@ -10,7 +10,7 @@ import { RUNG_NAMES } from './words.ts';
 
 export function RungsTried({ run }: { run: RecoverRun | null }) {
   return (
-    <ScrollBox label="Rungs tried" rows={8}>
+    <ScrollBox label="Rungs tried" step="recover" filled={run !== null} rows={8}>
       {run && run.outcomes.length > 0 ? (
         <Outcomes run={run} />
       ) : (

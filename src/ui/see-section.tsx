@@ -124,15 +124,28 @@ function MapTools({ samples }: { samples: number }) {
         <Button kind="quiet" pressed={table} onClick={() => showTable(!table)}>
           Show as table
         </Button>
-        <Button kind="quiet" onClick={saveMatrix}>
-          Save matrix as CSV
-        </Button>
-        <Button kind="quiet" onClick={() => void saveMatrixFigure('svg', drawSvg)}>
-          Save heatmap as SVG
-        </Button>
-        <Button kind="quiet" onClick={() => void saveMatrixFigure('png', drawPng)}>
-          Save heatmap as PNG
-        </Button>
+        <span className="map-saves">
+          <span className="note" aria-hidden="true">
+            Save
+          </span>
+          <Button kind="quiet" label="Save matrix as CSV" onClick={saveMatrix}>
+            CSV
+          </Button>
+          <Button
+            kind="quiet"
+            label="Save heatmap as SVG"
+            onClick={() => void saveMatrixFigure('svg', drawSvg)}
+          >
+            SVG
+          </Button>
+          <Button
+            kind="quiet"
+            label="Save heatmap as PNG"
+            onClick={() => void saveMatrixFigure('png', drawPng)}
+          >
+            PNG
+          </Button>
+        </span>
       </div>
     </div>
   );

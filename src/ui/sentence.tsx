@@ -6,9 +6,12 @@ import type { ValueSummary } from '../store/types.ts';
 
 const NO_VALUES: readonly ValueSummary[] = [];
 
+/** As much of a SHA-256 as tells two files apart. */
+const shortHashes = (text: string) => text.replace(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1…');
+
 export function Sentence({ text }: { text: string }) {
   const inputs = useStudio(({ model }) => model?.inputs ?? NO_VALUES);
-  return sentenceParts(text, inputs).map((part, index) => {
+  return sentenceParts(shortHashes(text), inputs).map((part, index) => {
     const key = `${index}`;
     if (part.kind === 'values') return <ValueList key={key} values={part.values} />;
     if (part.kind === 'words') return <Fragment key={key}>{part.text}</Fragment>;

@@ -28,7 +28,10 @@ export function SideBySide() {
             ? 'Both write from the same prompt with the same seed. Marked: from the first character that differs.'
             : 'Both see the same items of the report split.'}
       </p>
-      <div className={running ? 'outputs outputs-running' : 'outputs'} aria-busy={running}>
+      <div
+        className={`outputs${running ? ' outputs-running' : ''}${run || running ? '' : ' outputs-low'}`}
+        aria-busy={running}
+      >
         <Outputs run={run} writes={writes} />
       </div>
     </div>

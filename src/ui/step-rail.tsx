@@ -1,13 +1,17 @@
 /** The way through the page at a glance: the steps, which are done, which is next. */
 import { useStudio } from '../store/react.ts';
 import { doneSteps, nextStep, STEPS } from '../store/steps.ts';
+import type { Step } from '../store/types.ts';
 import { Icon } from './icons.tsx';
 
 export function StepRail() {
   const done = useStudio(doneSteps);
   const running = useStudio(({ job }) => job?.step);
   const open = useStudio(({ model }) => model !== null);
-  const next = running ?? nextStep(done);
+  const mergeable = useStudio(({ model }) => (model?.groups.length ?? 0) > 0);
+  // Of a model without anything to merge there is only the file.
+  const there = (id: Step) => id === 'open' || (open && (mergeable || id === 'download'));
+  const next = running ?? (open && !mergeable ? 'download' : nextStep(done));
   return (
     <nav className="step-rail" aria-label="Steps">
       <ol>
@@ -28,7 +32,7 @@ export function StepRail() {
               className={`rail-${state}${optional ? ' rail-optional' : ''}`}
               aria-current={id === next ? 'step' : undefined}
             >
-              {open || id === 'open' ? <a href={`#${id}`}>{content}</a> : <span>{content}</span>}
+              {there(id) ? <a href={`#${id}`}>{content}</a> : <span>{content}</span>}
             </li>
           );
         })}

@@ -129,6 +129,7 @@ function StripChoice({ damages }: { damages: Damages | null }) {
   const stripWidth = useStudio(({ view }) => view.stripWidth);
   const showStrip = useStudio((state) => state.showStrip);
   const widths = damages?.run.request.widths ?? [];
+  if (widths.length === 0) return null;
   return (
     <div className="strip-choice">
       <span className="note">Along the heatmap’s diagonal:</span>
@@ -145,7 +146,6 @@ function StripChoice({ damages }: { damages: Damages | null }) {
             {width}
           </Button>
         ))}
-        {widths.length === 0 && <span className="note">after the sweep</span>}
       </div>
     </div>
   );

@@ -15,7 +15,7 @@ export function SweepTable({ group, damages }: { group: GroupSummary; damages: D
   const saveSweep = useStudio((state) => state.saveSweep);
   return (
     <div className="sweep-table-box">
-      <ScrollBox label="Windows of the sweep" rows={10}>
+      <ScrollBox label="Windows of the sweep" step="sweep" filled={damages !== null} rows={10}>
         {damages ? (
           <Ranking group={group} damages={damages} />
         ) : (

@@ -54,7 +54,8 @@ function TourCard() {
     if (!words || !step) return;
     const control = controlOf(step.section, words.control);
     control?.focus({ preventScroll: true });
-    control?.scrollIntoView({ block: 'center' });
+    const ringed = words.ring ? controlOf(step.section, words.ring) : null;
+    (ringed ?? control)?.scrollIntoView({ block: 'center' });
   };
   return (
     <section

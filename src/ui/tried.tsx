@@ -19,7 +19,7 @@ export function Tried() {
         <h3>Variants tried</h3>
         <Baselines />
       </div>
-      <ScrollBox label="Variants tried" rows={7}>
+      <ScrollBox label="Variants tried" step="compare" filled={tried.length > 0} rows={7}>
         {tried.length > 0 && chosen ? (
           <TriedTable tried={tried} chosen={chosen} />
         ) : (
@@ -63,7 +63,7 @@ function TriedTable({ tried, chosen }: { tried: readonly TriedVariant[]; chosen:
       <thead>
         <tr>
           <th scope="col">Method and settings</th>
-          <th scope="col" className="number">
+          <th scope="col" className="number wide-only">
             FFNs removed
           </th>
           <th scope="col" className="number">
@@ -100,7 +100,7 @@ function Row({ variant, chosen }: { variant: TriedVariant; chosen: MetricChoice 
       <th scope="row" id={name}>
         <span className="muted">{id}</span> {describePlan(plan, droppedLayers, groups)}
       </th>
-      <td className="number">
+      <td className="number wide-only">
         <data value={String(removed)}>{removed}</data>
       </td>
       <td className="number">

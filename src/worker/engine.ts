@@ -80,7 +80,7 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
   const onThreads = `${threads} thread${threads > 1 ? 's' : ''}`;
   if (preference === 'off') return cpu(`Runs on the CPU (${onThreads}), as asked.`);
   const gpu = await requestGpu();
-  if (!gpu.device) return cpu(`Runs on the CPU (${onThreads}): ${gpu.reason}`);
+  if (!gpu.device) return cpu(`Runs on the CPU (${onThreads}). ${gpu.reason}`);
   const { device, isFallback } = gpu;
   const { vendor, architecture, description } = gpu.adapterInfo;
   const adapter =
