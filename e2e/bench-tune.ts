@@ -1,165 +1,152 @@
 /**
- * `npx tsx e2e/bench-tune.ts [digits-vit] [--window=4-7] [--steps=150] [--items=8] [--rate=0.0005] [--local=400]`: what
- * end-to-end tuning brings on a sample after local recovery (R3, then R6 with `local` steps; 0 leaves both out), with
- * distillation from the original on the calibration split alone; seconds and processor seconds of a step.
+ * `npm run bench:tune [-- --figures]`: how fast tuning is, printed and never asserted; with `--figures`, what it brings on
+ * the samples (many minutes).
  *
- * Printed and never asserted. Biases are each layer's own. A step's time holds what is scored before it.
+ * Speed is that of the built page: on wasm with all threads of the machine, and on forced WebGPU for a small model, which
+ * without a GPU is a software adapter; beside PyTorch's on the same machine, where LAYERFOLD_PYTHON names a Python with
+ * torch and transformers. A step is told by the page, without its looks at the select split and without the first one,
+ * which compiles. Memory is the peak of what the renderer holds, the open model among it.
+ *
+ * Figures come from the studio in Node, on one thread: its distillation sees the calibration split alone, the select
+ * split keeps the best, the report split is shown.
  */
-import { solveAssignment } from '../src/align/assignment.ts';
-import { type Dataset, readBatch } from '../src/data/dataset.ts';
-import { sortFiles } from '../src/data/files.ts';
-import type { FfnGroup } from '../src/graph/ffn.ts';
-import { createCpuBackend } from '../src/kernels/cpu/index.ts';
-import type { TiedFfn } from '../src/merge/write-back.ts';
-import { addFiles, NO_FILES, prepareData } from '../src/pipeline/data-stage.ts';
-import { LiveModel, type Overrides } from '../src/pipeline/live-model.ts';
-import { openModel } from '../src/pipeline/opened.ts';
-import { alignPairs, PairStore } from '../src/pipeline/pairs.ts';
-import { Job } from '../src/pipeline/progress.ts';
-import { Scorer } from '../src/pipeline/scoring.ts';
-import type { MetricChoice } from '../src/pipeline/types.ts';
-import { type CalibrationBatch, inMemory } from '../src/recover/calibration.ts';
-import type { Dense } from '../src/recover/linear-algebra.ts';
-import { recoveryOn } from '../src/recover/on-backend.ts';
-import { averageLayers } from '../src/recover/tied-ffn.ts';
-import { tuneSets } from '../src/recover/tune/tune-sets.ts';
-import { layerOf, ownOf, readLayer } from '../src/recover/weights.ts';
-import { loadNodeJaxFactory } from '../src/runtime/jax/node.ts';
-import { createRuntimeGemm } from '../src/runtime/ort/gemm.ts';
-import { loadNodeFactory } from '../src/runtime/ort/node.ts';
-import { namedFile } from '../src/testing/studio-in-node.ts';
-import { companionFiles, dynamoModel, type SampleName, sampleNames } from './support/fixtures.ts';
+import { execFileSync } from 'node:child_process';
+import { DEFAULT_RECOVERY } from '../src/pipeline/recover-types.ts';
+import type { Studio as NodeStudio } from '../src/pipeline/studio.ts';
+import type { MergePlan, RungId } from '../src/pipeline/types.ts';
+import { openSample, type SampleName } from '../src/testing/studio-in-node.ts';
+import { launchStudio } from './studio.ts';
+import type { TuneOptions } from './studio-types.ts';
+import { quickModel } from './support/quick-model.ts';
+import { rendererBytes } from './support/renderer-memory.ts';
 
-const words = process.argv.slice(2);
-const optionOf = (name: string, other: string) =>
-  words.find((w) => w.startsWith(`--${name}=`))?.slice(name.length + 3) ?? other;
-const name: SampleName = sampleNames.find((sample) => words.includes(sample)) ?? 'shakespeare-gpt2';
-const [first, last] = optionOf('window', '4-7').split('-').map(Number);
-const [steps, items, local] = [
-  ['steps', '150'],
-  ['items', '8'],
-  ['local', '400'],
-].map(([o, d]) => Number(optionOf(o, d)));
-const rate = Number(optionOf('rate', '0.0005'));
+/** Of a text, in both models. */
+const TOKENS = 128;
 
-const jax = await loadNodeJaxFactory();
-const sessions = await loadNodeFactory(1);
-const opened = await openModel(await namedFile(dynamoModel(name)), 'model.onnx');
-const files = addFiles(NO_FILES, sortFiles(await Promise.all(companionFiles(name).map(namedFile))));
-const stage = await prepareData(opened, files);
-if (!stage.dataset || !stage.data || !opened.scoreOutput) throw new Error(`${name} has nothing to score.`);
-const dataset: Dataset = stage.dataset;
-const [plainGroup] = opened.search.groups;
-// The inputs of the FFNs are tapped in the place of the attention's outputs, which are not needed here.
-const group: FfnGroup = {
-  ...plainGroup,
-  ffns: plainGroup.ffns.map((f) => ({ ...f, attentionOutput: f.input })),
-};
-const tapped = { ...opened, search: { ...opened.search, groups: [group] } };
-const live = await LiveModel.create(tapped, sessions, new Job());
-const gemm = createRuntimeGemm(sessions);
-const choice: MetricChoice = { metric: name === 'digits-vit' ? 'kl' : stage.data.metric };
-const scorer = new Scorer(live, dataset, opened.scoreOutput.name);
-const window = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+if (process.argv.includes('--figures')) await figures();
+else await speed();
 
-let count = 0;
-async function score(sets: readonly TiedFfn[], split: 'select' | 'report'): Promise<number> {
-  const all = new Map<string, Overrides extends ReadonlyMap<string, infer P> ? P : never>();
-  for (const { layers, values, own } of sets) {
-    for (const [i, layer] of layers.entries()) {
-      const mine = new Map([...values!, ...(own?.[i].weights ?? [])]);
-      for (const [key, pin] of live.override(group, [layer], mine)) all.set(key, pin);
-    }
-  }
-  const { value } = await scorer.variant(split, choice, `trial ${count++}`, { weights: all }, new Job());
-  for (const pin of new Set(all.values())) pin.release();
-  return value;
+interface Speed {
+  readonly seconds: number;
+  readonly megabytes: number;
 }
 
-/** The merge, after local recovery. */
-async function recovered(): Promise<TiedFfn> {
-  const pairs = new PairStore();
-  const solve = async (s: Float32Array, size: number) => solveAssignment(s, size);
-  const backend = createCpuBackend({ gemm });
-  const { algebra, methods: rungs } = recoveryOn(backend);
-  await alignPairs(
-    { opened: tapped, live, dataset, backend, solve, pairs, job: new Job() },
-    group,
-    window.slice(1).map((l) => [first, l] as const),
-  );
-  const templates = await Promise.all(window.map((l) => live.weightsOf(group, l)));
-  const originals = templates.map((t, i) =>
-    layerOf(t, pairs.get(group.id, first, window[i])?.permutation ?? null),
-  );
-  const taps: CalibrationBatch[] = [];
-  const ffns = window.map((l) => group.ffns[l]);
-  for (let b = 0; b < dataset.batches('calibrate', dataset.itemsPerBatch); b++) {
-    const { feeds } = await readBatch(dataset, 'calibrate', b, dataset.itemsPerBatch);
-    const values = await live.run(
-      feeds,
-      ffns.flatMap((f) => [f.input, f.output]),
-    );
-    const read = async (value: string): Promise<Dense> => {
-      const data = (await values[value].read()).slice() as Float32Array;
-      return { rows: data.length / group.dModel, cols: group.dModel, data };
-    };
-    taps.push({
-      x: await Promise.all(ffns.map((f) => read(f.input))),
-      y: await Promise.all(ffns.map((f) => read(f.output))),
-    });
-    for (const value of Object.values(values)) value.release();
-    if (local === 0) break;
+async function speed(): Promise<void> {
+  const small = {
+    window: [2, 4],
+    config: 'src/testing/fixtures/shakespeare-llama',
+    items: 1,
+    steps: 8,
+  } as const;
+  const sample = { window: [4, 7], config: 'public/samples/shakespeare-gpt2', items: 8, steps: 8 } as const;
+  for (const [title, of, files] of [
+    ['llama of 8 layers, d_model 96, one text of 128 tokens a step', small, quickModel()],
+    ['shakespeare-gpt2, 12 layers, d_model 128, eight texts of 128 tokens a step', sample, null],
+  ] as const) {
+    console.log(title);
+    const tune = { steps: of.steps, batch: of.items, rate: 5e-4 };
+    const wasm = await inPage('off', files, of.window, tune);
+    const reference = inTorch(of);
+    row('wasm, in the page', wasm, reference);
+    // On a software adapter the sample would take minutes a step.
+    if (files) row('WebGPU, forced', await inPage('force', files, of.window, tune), reference);
+    if (reference) row('PyTorch, CPU', reference, reference);
+    else console.log('  PyTorch is not installed here: name a Python with torch in LAYERFOLD_PYTHON.');
   }
-  const { activation } = await readLayer(ffns[0], templates[0], null, algebra, {
-    x: taps[0].x[0],
-    y: taps[0].y[0],
+}
+
+async function inPage(
+  gpu: 'off' | 'force',
+  files: readonly string[] | null,
+  [first, last]: readonly [number, number],
+  tune: TuneOptions & { readonly batch: number },
+): Promise<Speed> {
+  const studio = await launchStudio({ gpu });
+  let peak = 0;
+  const watch = setInterval(() => {
+    peak = Math.max(peak, rendererBytes());
+  }, 200);
+  try {
+    await (files ? studio.openModel([...files]) : studio.openSample('shakespeare-gpt2'));
+    await studio.pickWindow(first, last);
+    await studio.merge();
+    await studio.recover({ rungs: ['tune'], tune });
+    return { seconds: (tune.batch * TOKENS) / (await studio.tuningSpeed()), megabytes: peak / 2 ** 20 };
+  } finally {
+    clearInterval(watch);
+    await studio.close();
+  }
+}
+
+function inTorch(of: {
+  readonly window: readonly [number, number];
+  readonly config: string;
+  readonly items: number;
+  readonly steps: number;
+}): Speed | null {
+  const python = process.env.LAYERFOLD_PYTHON;
+  if (!python) return null;
+  const words = [`${of.config}/config.json`, ...of.window, of.items, TOKENS, of.steps].map(String);
+  return JSON.parse(execFileSync(python, ['e2e/support/tune_torch.py', ...words], { encoding: 'utf8' }));
+}
+
+function row(name: string, { seconds, megabytes }: Speed, reference: Speed | null): void {
+  const ratio = reference ? `, ${(seconds / reference.seconds).toFixed(1)} × PyTorch` : '';
+  console.log(
+    `  ${name.padEnd(20)} ${(1 / seconds).toFixed(2).padStart(7)} steps a second${ratio}, peak ${megabytes.toFixed(0)} MB`,
+  );
+}
+
+async function figures(): Promise<void> {
+  const all: readonly RungId[] = ['R0c', 'R0b', 'R1', 'R2', 'R3', 'R4', 'R6', 'tune'];
+  const gpt2 = await opened('shakespeare-gpt2');
+  await gpt2.merge([4, 5, 6, 7]);
+  await gpt2.recover('window 4–7, the ladder with tuning', all);
+  const { candidates } = await gpt2.studio.plan({
+    groupId: gpt2.groupId,
+    target: { removed: 3 },
+    method: 'permute',
+    reference: 'first',
+    score: 'default',
+    recover: true,
   });
-  let ffn = averageLayers(activation, originals);
-  if (local > 0) {
-    const data = inMemory(taps);
-    ({ ffn } = await rungs.R3.recover({ ffn, originals, data, algebra }));
-    ({ ffn } = await rungs.R6.recover({ ffn, originals, data, algebra }, { steps: local }));
-  }
-  const parts = window.map((_, i) => ownOf(ffn, i, templates[i]));
-  return { group, layers: window, values: parts[0].tied, own: parts.map((p) => p.own) };
+  await gpt2.studio.merge(candidates[0].recovered!.plan);
+  await gpt2.recover('three FFNs removed, groups free', ['R4', 'R6', 'tune']);
+  await gpt2.studio.dispose();
+  const vit = await opened('digits-vit');
+  vit.studio.setMetric({ metric: 'kl' });
+  await vit.merge(Array.from({ length: 12 }, (_, layer) => layer));
+  await vit.recover('digits-vit, window 0–11', ['tune']);
+  await vit.studio.dispose();
 }
 
-const sets = [await recovered()];
-const original = (await scorer.original('report', choice, new Job())).value;
-console.log(`${name}, window ${first}–${last}: original on report ${original.toFixed(4)}`);
-console.log(
-  `  before tuning: select ${(await score(sets, 'select')).toFixed(4)}, report ${(await score(sets, 'report')).toFixed(4)}`,
-);
-let [at, cpu] = [performance.now(), process.cpuUsage()];
-const tuned = await tuneSets(
-  {
-    source: { ...opened, sets, output: opened.scoreOutput.name },
-    chunks: {
-      count: dataset.batches('calibrate', items),
-      read: (i) => readBatch(dataset, 'calibrate', i, items),
+async function opened(name: SampleName) {
+  const { studio, opened: open } = await openSample(name);
+  const groupId = open.model.groups[0].id;
+  return {
+    studio,
+    groupId,
+    merge: (layers: readonly number[]) => {
+      const plan: MergePlan = {
+        sets: [{ groupId, layers }],
+        method: 'permute',
+        reference: 'first',
+        score: 'default',
+      };
+      return studio.merge(plan);
     },
-    ownBiases: true,
-    options: { steps, rate, patience: 100 },
-    control: {
-      select: (now) => score(now, 'select'),
-      onStep: ({ step, loss, norm, selection }) => {
-        const used = process.cpuUsage(cpu);
-        const seconds = ((performance.now() - at) / 1000).toFixed(2);
-        const processor = ((used.user + used.system) / 1e6).toFixed(2);
-        if (step <= 3 || selection !== undefined) {
-          console.log(
-            `  step ${step}: loss ${loss.toFixed(4)}, norm ${norm.toFixed(3)}, ${seconds} s (processor ${processor} s), memory ${process.memoryUsage().rss >> 20} MB${selection === undefined ? '' : `, select ${selection.toFixed(4)}`}`,
-          );
-        }
-        [at, cpu] = [performance.now(), process.cpuUsage()];
-      },
-    },
-  },
-  sessions,
-  jax,
-);
-const { before, after, bestStep } = tuned.result;
-console.log(
-  `  best at step ${bestStep}: select ${before.toFixed(4)} → ${after.toFixed(4)}, report ${(await score(tuned.sets, 'report')).toFixed(4)}; ${tuned.leftOut} batches were of another shape`,
-);
-await live.release();
+    recover: (title: string, rungs: readonly RungId[]) => recovered(studio, title, rungs),
+  };
+}
+
+async function recovered(studio: NodeStudio, title: string, rungs: readonly RungId[]): Promise<void> {
+  const { original, start, end, outcomes, seconds } = await studio.recover({ ...DEFAULT_RECOVERY, rungs });
+  console.log(
+    `${title}: report ${start.report.toFixed(4)} → ${end.report.toFixed(4)} (original ${original.report.toFixed(4)}), ${seconds.toFixed(0)} s`,
+  );
+  for (const { rung, kept, report, seconds: took, sets } of outcomes) {
+    console.log(
+      `  ${rung}${kept ? '' : ', not kept'}: report ${report.toFixed(4)}, ${took.toFixed(0)} s; ${sets[0].notes.join(' ')}`,
+    );
+  }
+}

@@ -74,6 +74,12 @@ export class RecoverDriver extends PageDriver {
     };
   }
 
+  /** Items (tokens, images, …) a second of the tuning that is shown. */
+  async tuningSpeed(): Promise<number> {
+    const caption = this.page.getByRole('figure', { name: /^Tuning/ }).locator('figcaption');
+    return Number(await dataValue(caption.locator('data').nth(1)));
+  }
+
   /** Goes on with the tuning that was paused. */
   async resumeTuning(): Promise<RungRow[]> {
     await this.job(() => this.button('Go on tuning').click());

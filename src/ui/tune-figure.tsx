@@ -54,8 +54,12 @@ function Figures({ curve, metric }: { curve: TuneCurve | null; metric: Metric })
         {last ? (
           <>
             Step <data value={String(last.step)}>{formatInteger(last.step)}</data> of {formatInteger(steps)}
-            {last.perSecond !== undefined &&
-              `, ${formatInteger(Math.round(last.perSecond))} ${unit} a second`}
+            {last.perSecond !== undefined && (
+              <>
+                , <data value={String(last.perSecond)}>{formatInteger(Math.round(last.perSecond))}</data>{' '}
+                {unit} a second
+              </>
+            )}
             {!ended &&
               last.secondsLeft !== undefined &&
               `, ${formatLeft(last.secondsLeft)} if it takes all steps`}

@@ -111,13 +111,13 @@ export async function chooseEngine(preference: GpuPreference, askedThreads?: num
   };
   const backend = async () => (await import('../kernels/webgpu/index.ts')).createWebGpuBackend(device);
   if (isFallback) {
-    const reason = `The kernels run on a software WebGPU adapter (${adapter}), as asked; the model itself runs on the CPU (${onThreads}).`;
+    const reason = `The kernels and tuning run on a software WebGPU adapter (${adapter}), as asked; the model itself runs on the CPU (${onThreads}).`;
     return {
       summary: { backend: 'webgpu', inference: 'wasm', threads, adapter, reason },
       load: async () => ({
         backend: await backend(),
         sessions: await loadWasm(threads),
-        tuning: tuningOn(),
+        tuning: tuningOn(device),
       }),
       ...watch,
     };
