@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { expect, test } from '@playwright/test';
+import { expect, type Request, test } from '@playwright/test';
 import { buildIfStale, projectRoot } from './server.ts';
 import { launchStudio } from './studio.ts';
 
@@ -40,9 +40,10 @@ test('with its workers too, and nothing of the runtime is fetched before a model
   try {
     const asked = new Set<string>();
     page.context().on('request', (request) => asked.add(new URL(request.url()).pathname.slice(1)));
+    const isWorker = (request: Request) => /worker[^/]*\.m?js$/.test(new URL(request.url()).pathname);
+    const engine = page.context().waitForEvent('request', isWorker);
     await page.reload();
-    // The engine is found by then: its answer takes the place of “looking”.
-    await page.waitForTimeout(500);
+    await engine;
     await page.waitForLoadState('networkidle');
     expect([...asked].filter((path) => heavy.test(path))).toEqual([]);
     const scripts = [...asked].filter((path) => /\.m?js$/.test(path) && existsSync(join(dist, path)));
