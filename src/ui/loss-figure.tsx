@@ -68,7 +68,7 @@ function Curves({ layout: { series, xTicks, yTicks } }: { layout: LossLayout }) 
         </g>
       ))}
       {xTicks.map(({ value, x }) => (
-        <text key={value} x={x} y={bottom + 16} textAnchor="middle">
+        <text key={value} x={x} y={bottom + 16} textAnchor={x > right - 16 ? 'end' : 'middle'}>
           {formatInteger(value)}
         </text>
       ))}
