@@ -42,7 +42,7 @@ pre { overflow-x: auto; margin: .5rem 0 0; padding: .875rem 1rem; background: va
 a { color: var(--link); }
 @media (max-width: 34rem) { dl.facts { display: block; } .facts dd { margin-bottom: .625rem; } main { padding-top: 1.25rem; } .headline div { padding: .625rem 0; }
   td.number + td:not(.number) { min-width: 8rem; }
-  .wide svg text, .wide svg text.set { font-size: 20px; } }
+  .wide svg text, .wide svg text.set { font-size: 20px; } .wide svg text.name { font-size: 14px; } }
 @media print { :root { color-scheme: light; } body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
   h2, .caption { break-after: avoid; } figure, tr, .headline { break-inside: avoid; } .table { overflow: visible; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   svg, .headline { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }

@@ -66,7 +66,7 @@ function Curves({
         </g>
       ))}
       {xTicks.map(({ value, x }) => (
-        <text key={value} x={x} y={bottom + 16} textAnchor="middle">
+        <text key={value} x={x} y={bottom + 16} textAnchor={x > right - 16 ? 'end' : 'middle'}>
           {formatInteger(value)}
         </text>
       ))}
