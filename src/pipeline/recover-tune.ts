@@ -11,6 +11,7 @@
 import { damage, type Scored } from '../evaluate/metric.ts';
 import { formatSet } from '../merge/sets.ts';
 import type { TuneState } from '../recover/tune/tune.ts';
+import { RuntimeFailure } from '../runtime/session.ts';
 import { identify } from './identity.ts';
 import { Job } from './progress.ts';
 import type { RecoverTools } from './recover.ts';
@@ -60,7 +61,7 @@ export interface TuneOutcome {
 
 /**
  * Tunes the sets together. What cannot be tuned is told in the outcomes.
- * @throws RuntimeFailure
+ * @throws RuntimeFailure where the runtime has to be started anew
  */
 export async function climbTuning(
   tools: RecoverTools,
@@ -80,7 +81,9 @@ export async function climbTuning(
   try {
     return await tuned(tools, start, named, ladder);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    // Short memory or an operator that cannot be differentiated ends the tuning, not what other rungs have gained.
+    const isSaid = error instanceof RuntimeFailure && error.code !== 'stopped';
+    if (!isSaid && !(error instanceof RangeError)) throw error;
     return refused(error.message);
   }
 }

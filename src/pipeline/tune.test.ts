@@ -3,6 +3,7 @@
  * its plan, paused and resumed as if it had not been, also by another studio from what the first one put away.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { RuntimeFailure } from '../runtime/session.ts';
 import { openShort } from '../testing/short-texts.ts';
 import { DEFAULT_RECOVERY } from './recover-types.ts';
 import type { Studio } from './studio.ts';
@@ -32,7 +33,7 @@ let studio: Studio;
 let merge: MergePlan;
 
 beforeAll(async () => {
-  const opened = await openShort(LLAMA, { place });
+  const opened = await openShort(LLAMA, { tuning: { place } });
   studio = opened.studio;
   merge = {
     sets: [{ groupId: opened.groupId, layers: [2, 3, 4] }],
@@ -94,7 +95,7 @@ test('paused at any step and resumed by another studio, it gives the same', {
   // A merge of other layers is another matter.
   expect(await studio.tuning({ ...merge, reference: 'last' })).toBeNull();
 
-  const { studio: later } = await openShort(LLAMA, { place });
+  const { studio: later } = await openShort(LLAMA, { tuning: { place } });
   await later.merge(merge);
   expect(await later.tuning(merge)).toEqual({ step: pauseAt, steps: TUNE.steps });
   const resumed = await later.recover(ask({ resume: true }));
@@ -117,4 +118,20 @@ test('what cannot be tuned or resumed is said, and nothing is lost', { timeout: 
   await expect(studio.recover(ask({ distil: 2 }))).rejects.toThrow('from 0 to 1; it was 2');
   await expect(studio.recover(ask({ batch: 1.5 }))).rejects.toThrow('it was 1.5');
   expect(Buffer.compare(await bytesOf(studio), before)).toBe(0);
+});
+
+test('a runtime that refuses ends the tuning, and what other rungs gained stays', async () => {
+  const differentiables = async () => {
+    throw new RuntimeFailure('out-of-memory', 'There is not enough memory to tune.', '');
+  };
+  const { studio: short } = await openShort(LLAMA, { tuning: { differentiables } });
+  await short.merge(merge);
+  const { outcomes, end } = await short.recover({ ...ask(), rungs: ['R3', 'tune'] });
+  expect(outcomes.map(({ rung, kept }) => [rung, kept])).toEqual([
+    ['R3', true],
+    ['tune', false],
+  ]);
+  expect(outcomes[1].sets[0].notes).toEqual(['There is not enough memory to tune.']);
+  expect((await short.evaluate('select')).merged).toBe(end.select);
+  await short.dispose();
 });

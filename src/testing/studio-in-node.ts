@@ -8,7 +8,7 @@ import { solveAssignment } from '../align/assignment.ts';
 import type { NamedBlob } from '../data/files.ts';
 import { createCpuBackend } from '../kernels/cpu/index.ts';
 import { Studio } from '../pipeline/studio.ts';
-import type { TunePlace } from '../pipeline/tune-checkpoint.ts';
+import type { TuneTools } from '../pipeline/tune-run.ts';
 import type { EngineSummary, OpenResult } from '../pipeline/types.ts';
 import { loadNodeJaxFactory } from '../runtime/jax/node.ts';
 import { createRuntimeGemm } from '../runtime/ort/gemm.ts';
@@ -31,15 +31,15 @@ export async function namedFile(path: string): Promise<NamedBlob> {
   return Object.assign(await openAsBlob(path), { name: basename(path) }) as NamedBlob;
 }
 
-/** @param place where paused tunings are kept; absent: in the studio only */
-export async function createStudio(place?: TunePlace): Promise<Studio> {
+/** @param tuning other than jax-js on wasm, with paused tunings kept in the studio only */
+export async function createStudio(tuning: Partial<TuneTools> = {}): Promise<Studio> {
   const sessions = await loadNodeFactory();
   return new Studio({
     engine,
     backend: createCpuBackend({ gemm: createRuntimeGemm(sessions) }),
     sessions,
     solve: async (score, size) => solveAssignment(score, size),
-    tuning: { differentiables: loadNodeJaxFactory, ...(place && { place }) },
+    tuning: { differentiables: loadNodeJaxFactory, ...tuning },
   });
 }
 
