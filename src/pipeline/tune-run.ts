@@ -119,7 +119,8 @@ export async function runTuning(
   );
   const notes: string[] = [];
   if (leftOut > 0) {
-    notes.push(`${leftOut} batches of another shape than the most frequent one were left out.`);
+    const batches = leftOut === 1 ? '1 batch' : `${leftOut} batches`;
+    notes.push(`Left out: ${batches} of another shape than the most frequent one.`);
   }
   return { sets: back(tuned), options: { ...options, until: result.bestStep }, result, notes };
 }

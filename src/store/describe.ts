@@ -117,7 +117,10 @@ export function describeRecovery(recovery: readonly RecoveryStep[]): string {
     counts.set(rung, sets.set(set, (sets.get(set) ?? 0) + (refreshed ? 0 : 1)));
   }
   const times = (sets: Map<number, number>) => Math.max(...sets.values());
-  const names = [...counts].map(([rung, sets]) => (times(sets) > 1 ? `${rung} ×${times(sets)}` : rung));
+  const names = [...counts].map(([rung, sets]) => {
+    const name = rung === 'tune' ? 'tuned' : rung;
+    return times(sets) > 1 ? `${name} ×${times(sets)}` : name;
+  });
   return [...names, ...(recovery.some(({ refreshed }) => refreshed) ? ['refreshed'] : [])].join(', ');
 }
 

@@ -382,5 +382,6 @@ describe('numbers of recovery', () => {
     const steps = [step('R2', 0), step('R2', 1), step('R3', 0), step('R3', 0)];
     expect(describeRecovery(steps)).toBe('R2, R3 ×2');
     expect(describeRecovery([...steps, { ...step('R2', 0), refreshed: true }])).toBe('R2, R3 ×2, refreshed');
+    expect(describeRecovery([...steps, step('tune', 0)])).toBe('R2, R3 ×2, tuned');
   });
 });

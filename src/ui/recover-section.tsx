@@ -1,4 +1,5 @@
 /** Step 5. What merging lost, won back rung by rung: which rungs to try, how the training goes, what each gained. */
+import { useStudio } from '../store/react.ts';
 import { Alerts } from './alerts.tsx';
 import { WhatRecoveryDoes } from './explanations.tsx';
 import { LossFigure } from './loss-figure.tsx';
@@ -9,6 +10,14 @@ import { StepSection } from './step-section.tsx';
 import { TuneFigure } from './tune-figure.tsx';
 
 export function RecoverSection() {
+  // Tuning alone draws its own curves.
+  const distils = useStudio(
+    ({ recover: { choice, run } }) =>
+      choice.mode === 'best' ||
+      !choice.rungs.includes('tune') ||
+      choice.rungs.includes('R6') ||
+      (run?.curves.length ?? 0) > 0,
+  );
   return (
     <StepSection
       step="recover"
@@ -20,7 +29,7 @@ export function RecoverSection() {
           <WhatRecoveryDoes />
           <Alerts step="recover" />
           <TuneFigure />
-          <LossFigure />
+          {distils && <LossFigure />}
         </div>
         <RungLadder />
       </div>

@@ -72,7 +72,7 @@ function Row({ outcome, metric }: { outcome: RungOutcome; metric: Metric }) {
       <th scope="row">
         <data value={rung}>
           {RUNG_NAMES[rung] ?? rung}
-          {rung !== 'refresh' && <span className="rung-id"> {rung}</span>}
+          {rung.startsWith('R') && <span className="rung-id"> {rung}</span>}
         </data>
         {why && <span className="rung-why">{why}</span>}
       </th>

@@ -282,7 +282,7 @@ export const LADDER: readonly {
         id: 'tune',
         name: 'Tune from end to end',
         about:
-          'Trains everything that is tied through the whole model, to give the original’s outputs: the paper’s own recovery. It gains most and takes longest, so “best” leaves it out.',
+          'Trains everything that is tied through the whole model, to give the original’s outputs: the paper’s own recovery. It takes longest, so “best” leaves it out.',
         adds: 'no bytes, unless biases are tuned apart',
         notInBest: true,
       },
