@@ -378,7 +378,7 @@ describe('numbers of recovery', () => {
   });
 
   it('name rungs once, and how often', () => {
-    const step = (rung: 'R2' | 'R3', set: number) => ({ rung, set, refreshed: false, options: {} });
+    const step = (rung: 'R2' | 'R3' | 'tune', set: number) => ({ rung, set, refreshed: false, options: {} });
     const steps = [step('R2', 0), step('R2', 1), step('R3', 0), step('R3', 0)];
     expect(describeRecovery(steps)).toBe('R2, R3 ×2');
     expect(describeRecovery([...steps, { ...step('R2', 0), refreshed: true }])).toBe('R2, R3 ×2, refreshed');
