@@ -42,7 +42,10 @@ async function pages(): Promise<number> {
   return windows.filter(({ url }) => url.startsWith(scope)).length;
 }
 
+/** A page that is just being loaded again is not counted for a moment: so it is asked twice. */
 async function takeOver(): Promise<void> {
+  if ((await pages()) > 1) return;
+  await new Promise((resolve) => setTimeout(resolve, 1000));
   if ((await pages()) <= 1) await self.skipWaiting();
 }
 
