@@ -7,6 +7,7 @@ import { launchStudio } from './studio.ts';
 import { matrixDifference, relativeDifference } from './support/compare.ts';
 import { writeDeepModel } from './support/deep-model.ts';
 import { reference, referenceMatrix, sampleNames } from './support/fixtures.ts';
+import { breakGpuOnce } from './support/gpu-faults.ts';
 
 test.describe.configure({ mode: 'parallel' });
 
@@ -53,30 +54,9 @@ test('a GPU that is full, and one that stops in the middle of a job, are told wi
     const before = await studio.similarity('cka');
     await studio.pickWindow(0, 1);
     // Nobody catches what the runtime's own allocations do.
-    for (const worker of page.workers())
-      await worker.evaluate(() => {
-        if (!('GPUDevice' in self)) return;
-        const { prototype } = GPUDevice;
-        const create = prototype.createBuffer;
-        prototype.createBuffer = function (...given) {
-          prototype.createBuffer = create;
-          const error = new GPUOutOfMemoryError('Not enough memory left.');
-          this.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
-          return create.apply(this, given);
-        };
-      });
+    await breakGpuOnce(page, 'full');
     await expect(studio.merge()).rejects.toThrow(/^The GPU is out of memory .* add \?gpu=off to the address/);
-    for (const worker of page.workers())
-      await worker.evaluate(() => {
-        if (!('GPUDevice' in self)) return;
-        const { prototype } = GPUDevice;
-        const create = prototype.createBuffer;
-        prototype.createBuffer = function (...given) {
-          prototype.createBuffer = create;
-          this.destroy();
-          return create.apply(this, given);
-        };
-      });
+    await breakGpuOnce(page, 'lost');
     await expect(studio.merge()).rejects.toThrow(/^The GPU stopped.* Open the model again to go on\./);
     expect(await studio.similarity('cka'), 'what was measured is kept').toEqual(before);
     expect(await studio.lastSession()).toMatch(/^The engine stopped while you were working on deep\.onnx/);

@@ -1,6 +1,7 @@
 /** Without WebGPU, with a GPU that stops in the middle of a job, and without a network. */
 
 import { writeDeepModel } from '../support/deep-model.ts';
+import { breakGpuOnce } from '../support/gpu-faults.ts';
 import { servePlainly } from '../support/plain-server.ts';
 import type { Scene } from './shots.ts';
 
@@ -27,18 +28,7 @@ export const gpuLost: Scene = {
     await studio.openModel(await writeDeepModel(3));
     await studio.measure();
     await studio.pickWindow(0, 1);
-    // The engine's worker alone: the runtime's threads sleep, and would never answer.
-    for (const worker of page.workers().filter((each) => each.url().includes('studio.worker')))
-      await worker.evaluate(() => {
-        if (!('GPUDevice' in self)) return;
-        const { prototype } = GPUDevice;
-        const create = prototype.createBuffer;
-        prototype.createBuffer = function (...given) {
-          prototype.createBuffer = create;
-          this.destroy();
-          return create.apply(this, given);
-        };
-      });
+    await breakGpuOnce(page, 'lost');
     await studio.merge().catch(() => undefined);
     await take('01-gpu-lost', { steps: ['open', 'merge'] });
   },

@@ -238,10 +238,10 @@ export class Ladder {
 
   /** All sets together; what is paused goes on in a later run. */
   private async tune(): Promise<readonly SetOutcome[]> {
-    const { merged, sets, steps, variant, original, select, request } = this;
+    const { merged, sets, variant, original, select, request } = this;
     const { better, outcomes, paused } = await climbTuning(
       this.tools,
-      { merged, sets, steps, variant, original: original.select, select, request },
+      { merged, sets, variant, original: original.select, select, request },
       { isOver: () => this.isOver(), share: () => this.share() },
     );
     if (better) this.take(better);

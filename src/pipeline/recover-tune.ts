@@ -37,7 +37,6 @@ const PUT_AWAY_EVERY = 10_000;
 export interface TuneStart {
   readonly merged: Variant;
   readonly sets: readonly RecoveredSet[];
-  readonly steps: readonly RecoveryStep[];
   readonly variant: Variant;
   /** Scores on the select split. */
   readonly original: Scored;
@@ -98,29 +97,26 @@ async function tuned(
   const { job } = context;
   const { merged, variant, request, original } = start;
   job.tell('Making the model ready to be tuned', ladder.share());
-  const of = await tuningKey(context, variant.plan, start.steps);
+  const of = await tuningKey(context, variant.plan);
   const resumed = request.tune.resume ? await tunings.find(of) : null;
   if (request.tune.resume && !resumed) {
     throw new RangeError(
       'There is no paused tuning of this merge on this data and in this browser. Start it anew.',
     );
   }
-  const before = resumed?.before ?? start.steps;
+  const before = resumed?.before ?? variant.plan.recovery ?? [];
   const options = resumed?.options ?? tuneOptions(request, choice);
   const stepsAt = (until: number): RecoveryStep[] => [
     ...before,
     { rung: 'tune', set: 0, refreshed: false, options: { ...options, until } },
   ];
   let last = start.select;
-  /** @param toTheEnd also where it is cancelled meanwhile */
-  const scoredAt = async (now: readonly OpenSet[], until: number, toTheEnd = false) => {
+  /** To the end, also where it is cancelled meanwhile: what was trained is worth its score. */
+  const scoredAt = async (now: readonly OpenSet[], until: number) => {
     const trial = await recoveredVariant(context, merged, now, stepsAt(until));
     try {
-      const quiet = toTheEnd || job.signal?.aborted ? new Job() : job.quiet();
-      return {
-        trial,
-        scored: await scorer.variant('select', choice, variantKey(trial), trial.changes, quiet),
-      };
+      const key = variantKey(trial);
+      return { trial, scored: await scorer.variant('select', choice, key, trial.changes, new Job()) };
     } catch (error) {
       releaseVariant(trial);
       throw error;
@@ -133,7 +129,7 @@ async function tuned(
     select: async (now, step) => {
       // Nothing has changed yet.
       if (step === 0) return damage(original, last);
-      const { trial, scored } = await scoredAt(now, step, true);
+      const { trial, scored } = await scoredAt(now, step);
       releaseVariant(trial);
       last = scored;
       return damage(original, scored);
@@ -159,7 +155,7 @@ async function tuned(
   if (result.bestStep === 0) {
     return { outcomes: outcome(false, last.value, [notKept(result.state)]), ...rest };
   }
-  const { trial, scored } = await scoredAt(run.sets, result.bestStep, true);
+  const { trial, scored } = await scoredAt(run.sets, result.bestStep);
   if (!(damage(original, scored) < damage(original, start.select))) {
     releaseVariant(trial);
     return { outcomes: outcome(false, scored.value, [notKept(result.state)]), ...rest };
@@ -211,9 +207,8 @@ function tokensOf({ dataset }: RecoverTools['context']): number {
 export async function tuningKey(
   { opened, dataset, job }: Pick<RecoverTools['context'], 'opened' | 'dataset' | 'job'>,
   plan: MergePlan,
-  steps: readonly RecoveryStep[] = plan.recovery ?? [],
 ): Promise<string> {
   const files = await identify(opened, job.quiet());
-  const before = { ...plan, recovery: beforeTuning({ ...plan, recovery: steps }) };
+  const before = { ...plan, recovery: beforeTuning(plan) };
   return JSON.stringify([planKey(before), dataset?.key ?? null, files.map((f) => f.sha256)]);
 }

@@ -1,17 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { opened } from '../testing/studio-setup.ts';
+import { merged, opened } from '../testing/studio-setup.ts';
 import { describePlan, stackName } from './describe.ts';
 import { sharedPrefix } from './examples.ts';
 import { mergeIsStale } from './merge.ts';
 import { damageOf, formatDifference } from './metrics.ts';
 import { triedPoints } from './tried.ts';
-
-async function merged(options = {}) {
-  const all = await opened(options);
-  all.now().pickWindow(4, 7);
-  await all.now().runMerge();
-  return all;
-}
 
 describe('baselines', () => {
   it('are scored at the same number of FFNs, and give the person’s own merge back', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_RECOVERY } from '../pipeline/recover-types.ts';
-import { opened } from '../testing/studio-setup.ts';
+import { merged, opened } from '../testing/studio-setup.ts';
 import { describePlan, describeRecovery } from './describe.ts';
 import { mergeIsStale, pickedPlan } from './merge.ts';
 import { cameBack, undoTarget, wasKept, withLoss } from './recovered.ts';
@@ -9,13 +9,6 @@ import { triedPoints } from './tried.ts';
 import type { LossCurve, RungOutcome, StudioState } from './types.ts';
 
 type All = Awaited<ReturnType<typeof opened>>;
-
-async function merged(options = {}): Promise<All> {
-  const all = await opened(options);
-  all.now().pickWindow(4, 7);
-  await all.now().runMerge();
-  return all;
-}
 
 async function recovered(options = {}): Promise<All> {
   const all = await merged(options);

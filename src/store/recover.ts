@@ -58,6 +58,8 @@ export function recoverRefusal({ merge, data, needs }: StudioFacts): string | nu
   return null;
 }
 
+const whole = (value: number, least: number) => Number.isInteger(value) && value >= least;
+
 /** Why a run cannot be asked for so, as a sentence; null where it can. */
 export function choiceRefusal({
   mode,
@@ -68,7 +70,6 @@ export function choiceRefusal({
   seed,
   tune,
 }: RecoverChoice): string | null {
-  const whole = (value: number, least: number) => Number.isInteger(value) && value >= least;
   if (mode === 'best' && !(minutes > 0 && minutes <= 1440))
     return 'Minutes are a number above 0, at most 1440 (a day).';
   if (mode === 'chosen' && rungs.length === 0) return 'No rung is chosen: tick one or more of the ladder.';
@@ -81,7 +82,6 @@ export function choiceRefusal({
 }
 
 function tuneRefusal({ steps, rate, batch, accumulate, distil }: TuneRequest): string | null {
-  const whole = (value: number, least: number) => Number.isInteger(value) && value >= least;
   if (!whole(steps, 1) || steps > 100_000) return 'Steps of tuning are a whole number from 1 to 100 000.';
   if (!(rate > 0 && rate <= 1)) return 'The learning rate of tuning is a number above 0, at most 1.';
   if (!whole(batch, 0) || batch > 4096)

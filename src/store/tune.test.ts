@@ -1,14 +1,7 @@
 /** Tuning as the store follows it: paused by cancelling, gone on with where it was, refused options in a sentence. */
 import { describe, expect, it } from 'vitest';
-import { opened } from '../testing/studio-setup.ts';
+import { merged } from '../testing/studio-setup.ts';
 import { pausedHere } from './recovered.ts';
-
-async function merged(options = {}) {
-  const all = await opened(options);
-  all.now().pickWindow(4, 7);
-  await all.now().runMerge();
-  return all;
-}
 
 describe('tuning', () => {
   it('pauses a tuning that is cancelled, and goes on with it where it was', async () => {

@@ -34,7 +34,7 @@ import type {
 import type { GpuPreference } from '../worker/api.ts';
 import type { AskingRecipe, WasOpen } from './again.ts';
 import type { Moment } from './history.ts';
-import type { BeforeRun, PausedRun, RecoverChoice, RecoverRun } from './recovery.ts';
+import type { BeforeRun, PausedRun, RecoverChoice, RecoverRun } from './recover-types.ts';
 
 export type {
   AlignmentResult,
@@ -91,7 +91,7 @@ export type {
   RecoverChoice,
   RecoverRun,
   TuneCurve,
-} from './recovery.ts';
+} from './recover-types.ts';
 
 /** The steps of the page (sweep, plan and recover are optional); a job and an error belong to one of them. */
 export type Step =

@@ -32,3 +32,11 @@ export async function opened(options: FakeOptions = {}) {
   await all.now().openSample('shakespeare-gpt2');
   return all;
 }
+
+/** With the sample open and layers 4–7 merged. */
+export async function merged(options: FakeOptions = {}) {
+  const all = await opened(options);
+  all.now().pickWindow(4, 7);
+  await all.now().runMerge();
+  return all;
+}

@@ -1,7 +1,7 @@
 /** Tuning as it goes: the training loss of each step, the select split where it was looked at, speed and time left. */
 import { useId } from 'react';
 import type { ChartBox } from '../charts/box.ts';
-import { lossCurve } from '../charts/loss-curve.ts';
+import { type LossMark, lossCurve } from '../charts/loss-curve.ts';
 import { formatInteger, formatLeft } from '../store/format.ts';
 import { formatMetric, higherIsBetter, metricName } from '../store/metrics.ts';
 import { useStudio } from '../store/react.ts';
@@ -31,6 +31,7 @@ function Figures({ curve, metric }: { curve: TuneCurve | null; metric: Metric })
   const unit = useStudio(({ data }) => data?.splits[0]?.unit ?? 'samples');
   const name = useId();
   const last = points.at(-1);
+  const selected = lossCurve([{ steps, points: looks, ended, better }], BOX);
   return (
     <figure className="loss-figure tune-figure" aria-labelledby={name}>
       <h3 id={name}>
@@ -46,7 +47,7 @@ function Figures({ curve, metric }: { curve: TuneCurve | null; metric: Metric })
         {metricName(metric)} <span className="muted loss-of">on the select split, every so many steps</span>
       </h3>
       <LossChart
-        layout={lossCurve([{ steps, points: looks, ended, better }], BOX)}
+        layout={selected}
         box={BOX}
         empty="What decides: the best of these is kept, and tuning stops where they stop improving."
       />
@@ -64,7 +65,7 @@ function Figures({ curve, metric }: { curve: TuneCurve | null; metric: Metric })
               last.secondsLeft !== undefined &&
               `, ${formatLeft(last.secondsLeft)} if it takes all steps`}
             .
-            <Best looks={looks} metric={metric} />
+            <Best mark={selected.series.at(-1)?.best} metric={metric} />
           </>
         ) : (
           'Trained on the calibration split. Cancel pauses it: it can go on later, also after a reload.'
@@ -74,15 +75,13 @@ function Figures({ curve, metric }: { curve: TuneCurve | null; metric: Metric })
   );
 }
 
-function Best({ looks, metric }: { looks: readonly { step: number; heldOut: number }[]; metric: Metric }) {
-  if (looks.length === 0) return null;
-  const sign = higherIsBetter(metric) ? -1 : 1;
-  const best = looks.reduce((a, b) => (sign * b.heldOut < sign * a.heldOut ? b : a));
+function Best({ mark, metric }: { mark: LossMark | undefined; metric: Metric }) {
+  if (!mark) return null;
   return (
     <>
       {' '}
-      Best on select so far: <data value={String(best.heldOut)}>{formatMetric(metric, best.heldOut)}</data> at
-      step {formatInteger(best.step)}, the dot.
+      Best on select so far: <data value={String(mark.heldOut)}>{formatMetric(metric, mark.heldOut)}</data> at
+      step {formatInteger(mark.step)}, the dot.
     </>
   );
 }
