@@ -1,14 +1,23 @@
 /**
  * How long the page works for one move of the pointer over a measured heatmap of 96 layers: from the event to React's
- * commit of what it changes, on the page's own clock. Painting is not in it.
+ * commit of what it changes, on the page's own clock; the frame is not in it. Beside it, all that the main thread did
+ * for a move: laying out and painting too.
  */
 import type { Studio } from '../studio.ts';
 import { writeDeepModel } from './deep-model.ts';
 
 const layers = 96;
 
-/** Milliseconds of each move: across all cells of a row and a column, or along the diagonal with the button down. */
-async function timeMoves(studio: Studio, kind: 'hover' | 'brush'): Promise<number[]> {
+/** Milliseconds. */
+export interface MoveTimes {
+  /** The 95th percentile of the handlers. */
+  readonly handlers: number;
+  /** The mean of all tasks of the main thread, the frame's among them. */
+  readonly withFrame: number;
+}
+
+/** Moves across all cells of a row and a column, or along the diagonal with the button down. */
+async function timeMoves(studio: Studio, kind: 'hover' | 'brush'): Promise<MoveTimes> {
   const { page } = studio;
   const square = page.locator('.heatmap-square');
   await square.scrollIntoViewIfNeeded();
@@ -19,6 +28,13 @@ async function timeMoves(studio: Studio, kind: 'hover' | 'brush'): Promise<numbe
     await page.mouse.move(box.x + cell / 2, box.y + cell / 2);
     await page.mouse.down();
   }
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Performance.enable');
+  const busySeconds = async () => {
+    const { metrics } = await devtools.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN;
+  };
+  const before = await busySeconds();
   const times = await square.evaluate(
     async (element, { count, alongDiagonal }) => {
       const { left, top, width } = element.getBoundingClientRect();
@@ -48,17 +64,21 @@ async function timeMoves(studio: Studio, kind: 'hover' | 'brush'): Promise<numbe
         await after();
         spent.push(performance.now() - begun);
         await new Promise((next) => requestAnimationFrame(next));
+        // The callback runs before its frame is painted, a message after.
+        await after();
       }
       return spent;
     },
     { count: layers, alongDiagonal: kind === 'brush' },
   );
+  const withFrame = ((await busySeconds()) - before) * (1000 / times.length);
+  await devtools.detach();
   if (kind === 'brush') {
     // Back to where the button went down: a click, and Escape gives it up.
     await page.mouse.up();
     await page.keyboard.press('Escape');
   }
-  return times;
+  return { handlers: percentile(times, 0.95), withFrame };
 }
 
 function percentile(values: readonly number[], share: number): number {
@@ -66,11 +86,8 @@ function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
 
-/** 95th percentiles in milliseconds. */
-export async function heatmapHandlers(studio: Studio): Promise<{ hover: number; brush: number }> {
+export async function heatmapMoves(studio: Studio): Promise<{ hover: MoveTimes; brush: MoveTimes }> {
   await studio.openModel(await writeDeepModel(layers));
   await studio.measure();
-  const hover = percentile(await timeMoves(studio, 'hover'), 0.95);
-  const brush = percentile(await timeMoves(studio, 'brush'), 0.95);
-  return { hover, brush };
+  return { hover: await timeMoves(studio, 'hover'), brush: await timeMoves(studio, 'brush') };
 }

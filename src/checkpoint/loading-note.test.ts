@@ -45,7 +45,7 @@ describe('the text', () => {
   });
 });
 
-const python = process.env.LAYERFOLD_PYTHON;
+const python = process.env.LAYERFOLD_PYTHON || undefined;
 const hasTorch =
   python !== undefined &&
   spawnSync(python, ['-c', 'import torch, transformers, safetensors'], { stdio: 'ignore' }).status === 0;

@@ -88,7 +88,7 @@ describe('the text', () => {
   );
 });
 
-const python = process.env.LAYERFOLD_PYTHON;
+const python = process.env.LAYERFOLD_PYTHON || undefined;
 const canRun =
   python !== undefined &&
   spawnSync(python, ['-c', 'import onnxruntime, tokenizers, PIL'], { stdio: 'ignore' }).status === 0;

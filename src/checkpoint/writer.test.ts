@@ -278,7 +278,7 @@ describe('a merge', () => {
   });
 });
 
-const python = process.env.LAYERFOLD_PYTHON;
+const python = process.env.LAYERFOLD_PYTHON || undefined;
 
 test.runIf(python)('Python reads what was composed', async () => {
   const { files } = composeSafetensors(

@@ -194,7 +194,7 @@ test.each(['gpt2-merged', 't5-merged', 'marian-with-past'])(
   },
 );
 
-const python = process.env.LAYERFOLD_PYTHON;
+const python = process.env.LAYERFOLD_PYTHON || undefined;
 
 test.runIf(python)(
   'onnx.checker accepts what it accepted before',

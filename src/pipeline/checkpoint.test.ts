@@ -17,7 +17,7 @@ import type { Studio } from './studio.ts';
 
 const fixture = 'src/testing/fixtures/shakespeare-gpt2';
 const sample = 'public/samples/shakespeare-gpt2';
-const python = process.env.LAYERFOLD_PYTHON;
+const python = process.env.LAYERFOLD_PYTHON || undefined;
 const hasTorch =
   python !== undefined &&
   spawnSync(python, ['-c', 'import torch, transformers, safetensors'], { stdio: 'ignore' }).status === 0;

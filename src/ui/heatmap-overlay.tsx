@@ -85,13 +85,19 @@ function tagPlace({ rows }: Block, size: number): string {
   return rows.last === size - 1 ? ' window-tag-inside' : ' window-tag-below';
 }
 
+/** Moved by transforms alone, so that a move of the pointer lays nothing out. */
 function Crosshair({ cell, size }: { cell: Cell; size: number }) {
-  const across = spanOf(cell.row, 1, size);
-  const down = spanOf(cell.column, 1, size);
+  const { extent } = spanOf(0, 1, size);
   return (
     <>
-      <div className="cross cross-row" style={{ top: across.offset, height: across.extent }} />
-      <div className="cross cross-column" style={{ left: down.offset, width: down.extent }} />
+      <div
+        className="cross cross-row"
+        style={{ height: extent, transform: `translateY(${cell.row * 100}%)` }}
+      />
+      <div
+        className="cross cross-column"
+        style={{ width: extent, transform: `translateX(${cell.column * 100}%)` }}
+      />
     </>
   );
 }
