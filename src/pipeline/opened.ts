@@ -5,7 +5,8 @@
 import type { NamedBlob } from '../data/files.ts';
 import type { FlatModel } from '../flatten/types.ts';
 import { embeddingTables } from '../graph/embedding-tables.ts';
-import { type FfnGroup, type FfnSearch, parametersOf, storedTensors } from '../graph/ffn.ts';
+import { type Ffn, type FfnGroup, type FfnSearch, parametersOf, storedTensors } from '../graph/ffn.ts';
+import { besideFfns } from '../graph/layer-weights.ts';
 import type { View } from '../merge/views.ts';
 import type { OnnxModel, TensorInfo, ValueInfo } from '../onnx/types.ts';
 import { dataTypeName, isFloatType, rawByteLength } from '../tensor/dtype.ts';
@@ -117,6 +118,7 @@ function summarise(opened: Omit<OpenedModel, 'summary'>, flat: FlatModel, widene
     ffnParameters += elementCount(t.dims);
     ffnBytes += bytesOf(flat, t);
   }
+  const beside = besideFfns(search);
   const [{ model }] = mainFiles;
   const bytesIn = (file: ModelFile) =>
     [...file.externals.values()].reduce((n, f) => n + f.size, file.model.size);
@@ -139,7 +141,7 @@ function summarise(opened: Omit<OpenedModel, 'summary'>, flat: FlatModel, widene
     task,
     inputs: inputs.map(summariseValue),
     outputs: opened.model.graph.outputs.map(summariseValue),
-    groups: search.groups.map((g) => summariseGroup(g, flat)),
+    groups: search.groups.map((g) => summariseGroup(g, flat, beside)),
     refusals: search.refusals,
     notes: modelNotes(opened, flat, widened),
   };
@@ -154,8 +156,16 @@ function summariseValue(value: ValueInfo): ValueSummary {
   };
 }
 
-function summariseGroup(group: FfnGroup, flat: FlatModel): GroupSummary {
-  const [first] = group.ffns;
+function summariseGroup(
+  group: FfnGroup,
+  flat: FlatModel,
+  beside: ReadonlyMap<Ffn, ReadonlySet<TensorInfo>>,
+): GroupSummary {
+  const [first, ...others] = group.ffns;
+  const stored = (tensors: Iterable<TensorInfo>) =>
+    [...tensors].reduce((bytes, tensor) => bytes + bytesOf(flat, tensor), 0);
+  // The first layer's part is not known, or holds more than a layer; of the others, the median.
+  const besideEach = others.map((f) => stored(beside.get(f) ?? [])).sort((a, b) => a - b);
   return {
     id: group.id,
     name: group.name,
@@ -165,7 +175,8 @@ function summariseGroup(group: FfnGroup, flat: FlatModel): GroupSummary {
     activation: `${group.activation.label}${group.gated ? ', gated' : ''}`,
     gated: group.gated,
     parametersPerFfn: parametersOf(first),
-    bytesPerFfn: [...storedTensors(first)].reduce((n, t) => n + bytesOf(flat, t), 0),
+    bytesPerFfn: stored(storedTensors(first)),
+    bytesBesideFfn: besideEach[Math.floor(besideEach.length / 2)],
     layerLabels: group.ffns.map((f) => f.label),
     hasAttention: group.ffns.every((f) => f.attentionOutput !== undefined),
   };

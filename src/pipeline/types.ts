@@ -61,6 +61,8 @@ export interface GroupSummary {
   readonly gated: boolean;
   readonly parametersPerFfn: number;
   readonly bytesPerFfn: number;
+  /** Of a layer's attention and normalisations, as most layers of the group have them; 0 where none were found. */
+  readonly bytesBesideFfn: number;
   /** One label a layer, execution order, e.g. `transformer.h.4.mlp`. */
   readonly layerLabels: readonly string[];
   /** False where a layer has no attention output that could be found. */

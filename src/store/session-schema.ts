@@ -59,6 +59,7 @@ const group = v.object({
   gated: flag,
   parametersPerFfn: number,
   bytesPerFfn: number,
+  bytesBesideFfn: v.optional(number, 0),
   layerLabels: texts,
   hasAttention: flag,
 }) satisfies Of<GroupSummary>;

@@ -33,9 +33,7 @@ describe('layers as they are stored', () => {
     all.now().pickWindow(1, 2);
     expect(groupStack(all.now(), second).picked).toEqual([[], [1, 2]]);
     expect(groupStack(all.now(), first).picked).toEqual([[4, 5, 6, 7], []]);
-    expect(scaleBytes(model(all))).toBe(
-      layerBytes(model(all), first).ffn + layerBytes(model(all), first).attention,
-    );
+    expect(scaleBytes(model(all))).toBe(layerBytes(first).ffn + layerBytes(first).attention);
   });
 
   it('tells FFNs that are left out from whole layers', async () => {
@@ -82,16 +80,6 @@ describe('layers as they are stored', () => {
       '12 layers, 9 FFNs stored: 1.48 MB less, with the 20.0 kB that layers keep of their own.',
     );
     expect(say({ leftOut: [2, 4], stored: 10 })).toBe('12 layers, 10 stored: about 1.50 MB less.');
-  });
-
-  it('never takes attention for more than the file holds beside the FFNs', async () => {
-    const all = await opened();
-    const open = model(all);
-    const [group] = open.groups;
-    expect(layerBytes(open, group).attention).toBe(4 * 128 * 128 * 4);
-    const bytes = 12 * group.bytesPerFfn + 1200;
-    expect(layerBytes({ ...open, bytes }, group).attention).toBe(100);
-    expect(layerBytes(open, { ...group, hasAttention: false }).attention).toBe(0);
   });
 });
 

@@ -2,8 +2,7 @@
  * What the drawing of the layers needs of a group: bytes a layer, which layers are picked, and what the merge that a
  * download holds made of them. A merge that is no longer what is picked gives way to the picks.
  *
- * Attention is taken as four d × d matrices a layer in the FFN's element type, its usual size, and never as more than
- * what the file holds beside the FFNs: the summary does not say which tensors are attention's.
+ * Attention is drawn with the normalisations of its layer: all that the layer holds beside its FFN.
  *
  * What layers keep of their own after recovery is exact as a whole, the file against one that is only tied; the drawing
  * gives every tied layer an equal part of it.
@@ -16,16 +15,12 @@ import type { GroupSummary, ModelSummary, StudioFacts } from './types.ts';
 
 export interface LayerBytes {
   readonly ffn: number;
+  /** With the normalisations. */
   readonly attention: number;
 }
 
-export function layerBytes(model: ModelSummary, group: GroupSummary): LayerBytes {
-  const withAttention = model.groups.filter(({ hasAttention }) => hasAttention);
-  const ffns = model.groups.reduce((sum, { layers, bytesPerFfn }) => sum + layers * bytesPerFfn, 0);
-  const layers = withAttention.reduce((sum, each) => sum + each.layers, 0);
-  const usual = 4 * group.dModel ** 2 * (group.bytesPerFfn / group.parametersPerFfn);
-  const atMost = Math.max(0, model.bytes - ffns) / Math.max(1, layers);
-  return { ffn: group.bytesPerFfn, attention: group.hasAttention ? Math.min(usual, atMost) : 0 };
+export function layerBytes({ bytesPerFfn, bytesBesideFfn }: GroupSummary): LayerBytes {
+  return { ffn: bytesPerFfn, attention: bytesBesideFfn };
 }
 
 export interface GroupStack {
@@ -84,7 +79,7 @@ export function ownBytesEach({ own, tied }: GroupStack): number {
 export function scaleBytes(model: ModelSummary): number {
   return Math.max(
     ...model.groups.map((group) => {
-      const { ffn, attention } = layerBytes(model, group);
+      const { ffn, attention } = layerBytes(group);
       return ffn + attention;
     }),
   );

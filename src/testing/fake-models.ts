@@ -44,6 +44,7 @@ export function fakeGroup(id: string, name: string, layers: number, dModel: numb
     gated: false,
     parametersPerFfn,
     bytesPerFfn: parametersPerFfn * 4,
+    bytesBesideFfn: (4 * dModel ** 2 + 8 * dModel) * 4,
     layerLabels: Array.from({ length: layers }, (_, layer) => name.replace('*', String(layer))),
     hasAttention: true,
   };

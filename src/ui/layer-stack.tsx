@@ -25,7 +25,7 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
   useStudio(({ picks }) => picks);
   useStudio(({ merge }) => merge);
   const facts = groupStack(store.getState(), group);
-  const bytes = layerBytes(model, group);
+  const bytes = layerBytes(group);
   const columns = stackFigure(
     {
       layers: group.layers,
@@ -66,7 +66,7 @@ export function LayerStack({ model, group }: { model: ModelSummary; group: Group
         )}
         {bytes.attention > 0 && (
           <span className="layer-key layer-key-attention">
-            attention about {formatBytes(bytes.attention)}
+            attention, norms {formatBytes(bytes.attention)}
           </span>
         )}
       </figcaption>
