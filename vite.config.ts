@@ -1,6 +1,6 @@
 /**
- * Builds and serves the page, and holds Vitest's two projects: `node`, and `gpu`, which runs x.gpu.test.ts in
- * Chromium on the software WebGPU adapter.
+ * Builds and serves the page, and holds Vitest's three projects: `node`; `alone`, for what measures the memory of its
+ * process; and `gpu`, which runs x.gpu.test.ts in Chromium on the software WebGPU adapter.
  * The response headers are the two that threads need (COOP, COEP) and, for the built page, a strict content
  * security policy; the policy is also in the built index.html, and all three in the service worker, for hosts that
  * send no headers.
@@ -9,7 +9,7 @@ import react from '@vitejs/plugin-react';
 import { playwright } from '@vitest/browser-playwright';
 import { defaultClientConditions, type Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
-import { findBrowser, launchArgs } from './e2e/browser.ts';
+import { findBrowser, testArgs } from './e2e/browser.ts';
 import { offlinePlugin, workerFile } from './e2e/offline-plugin.ts';
 
 /** `connect-src 'self'` is what shows that no model and no data leave the machine. */
@@ -45,6 +45,9 @@ function policyInBuiltPage(): Plugin {
 }
 
 const builtHeaders = { ...isolation, 'Content-Security-Policy': contentSecurityPolicy };
+
+/** Garbage of other tests in the same process would be collected again and again. */
+const alone = 'src/onnx/fuzz.test.ts';
 
 const browser = process.env.VITEST ? findBrowser() : null;
 
@@ -90,10 +93,14 @@ export default defineConfig({
           // changes something global puts it back.
           isolate: false,
           include: ['src/**/*.test.{ts,tsx}', 'e2e/**/*.test.ts'],
-          exclude: ['**/*.gpu.test.ts', '**/node_modules/**'],
+          exclude: ['**/*.gpu.test.ts', alone, '**/node_modules/**'],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', environment: 'node', pool: 'forks', maxWorkers: '100%', include: [alone] },
       },
       {
         extends: true,
@@ -106,7 +113,7 @@ export default defineConfig({
             enabled: true,
             headless: true,
             screenshotFailures: false,
-            provider: playwright({ launchOptions: { executablePath: browser?.path, args: launchArgs } }),
+            provider: playwright({ launchOptions: { executablePath: browser?.path, args: testArgs } }),
             instances: [{ browser: 'chromium' }],
           },
         },

@@ -44,6 +44,12 @@ export const launchArgs: string[] = process.env.LAYERFOLD_HARDWARE_GPU
   ? [...baseArgs, '--enable-unsafe-webgpu']
   : [...baseArgs, ...softwareWebGpuArgs];
 
+/**
+ * A browser in a test lives for a minute, and wasm that is compiled for speed pays only after that: by default Chromium
+ * spends twice the time that a small model takes on it, on all cores. The hot loops still are compiled so.
+ */
+export const testArgs: string[] = [...launchArgs, '--js-flags=--wasm-tiering-budget=100000000'];
+
 const systemNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 
 function systemCandidates(): string[] {

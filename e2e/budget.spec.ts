@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, type Request, test } from '@playwright/test';
 import { buildIfStale, projectRoot } from './server.ts';
 import { launchStudio } from './studio.ts';
+import { quickModel } from './support/quick-model.ts';
 
 const limit = 250_000;
 /** What is heavy, and of no use before a model is open. */
@@ -55,7 +56,7 @@ test('with its workers too, and nothing of the runtime is fetched before a model
     console.log(`  first load: ${(bytes / 1000).toFixed(0)} kB of compressed JavaScript`);
     expect(bytes).toBeLessThan(limit);
 
-    await studio.openSample('digits-vit');
+    await studio.openModel(quickModel());
     await studio.measure();
     expect([...asked].some((path) => path.endsWith('.wasm'))).toBe(true);
   } finally {

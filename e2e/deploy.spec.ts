@@ -11,6 +11,7 @@ import { launchStudio, type Studio } from './studio.ts';
 import { relativeDifference } from './support/compare.ts';
 import { dynamoModel, reference } from './support/fixtures.ts';
 import { servePlainly } from './support/plain-server.ts';
+import { quickModel } from './support/quick-model.ts';
 import { scratchFolder } from './support/scratch.ts';
 
 const base = '/some/where/';
@@ -108,7 +109,7 @@ test('a new version waits for the next visit', async () => {
       await expect(page).toHaveTitle('Next', { timeout: 25_000 });
     }).toPass({ timeout: 120_000 });
     // Isolation is for this: threads that share memory.
-    await studio.openSample(name);
+    await studio.openModel(quickModel());
     const threads = await page.evaluate(() => navigator.hardwareConcurrency);
     const summary = page.getByRole('region', { name: 'Model summary', exact: true });
     await expect(summary).toContainText(`(${Math.min(threads, 8)} thread`);
@@ -128,7 +129,7 @@ test('without service workers the page runs on one thread, and says so', async (
     context: { serviceWorkers: 'block' },
   });
   try {
-    await studio.openSample(name);
+    await studio.openModel(quickModel());
     expect(await isolated(studio)).toBe(false);
     await expect(studio.page.getByRole('region', { name: 'Model summary', exact: true })).toContainText(
       'One thread only',

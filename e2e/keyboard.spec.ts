@@ -7,7 +7,7 @@ test('a window is picked on the heatmap from the keyboard', async () => {
   const studio = await launchStudio({ gpu: 'off' });
   try {
     const { page } = studio;
-    await studio.openSample('digits-vit');
+    await studio.openModel(quickModel());
     await studio.measure();
     const grid = page.getByRole('grid', { name: 'Similarity heatmap', exact: true });
     const picked = page.getByRole('button', { name: /^Remove window / });

@@ -14,30 +14,31 @@ const folder = scratchFolder();
 const at = (name: string) => join(folder, name);
 
 test('a recipe gives the same file in a fresh profile, as a file and as a link', async () => {
+  const files = quickModel();
   let link = '';
   await withStudio(async (studio) => {
-    await studio.openSample('digits-vit');
+    await studio.openModel(files);
     await studio.pickWindow(4, 5);
     await studio.merge({ reference: 'last' });
     await studio.download(at('merged.onnx'));
-    await studio.download(at('digits.layerfold.json'), { format: 'recipe' });
+    await studio.download(at('plain.layerfold.json'), { format: 'recipe' });
     link = await studio.shareLink();
     await studio.saveReport(at('report.html'), 'HTML');
     await studio.saveReport(at('report.md'), 'Markdown');
   });
   const merged = readFileSync(at('merged.onnx'));
-  expect(JSON.parse(readFileSync(at('digits.layerfold.json'), 'utf8')).permutations).toHaveLength(1);
+  expect(JSON.parse(readFileSync(at('plain.layerfold.json'), 'utf8')).permutations).toHaveLength(1);
   for (const report of ['report.html', 'report.md'])
     expect(readFileSync(at(report), 'utf8')).toContain('layerfold-recipe');
 
   await withStudio(async (studio) => {
-    await studio.openSample('digits-vit');
-    await studio.loadRecipe(at('digits.layerfold.json'));
+    await studio.openModel(files);
+    await studio.loadRecipe(at('plain.layerfold.json'));
     await studio.download(at('again.onnx'));
     expect(readFileSync(at('again.onnx')).equals(merged)).toBe(true);
     // The recipe of the recipe is the recipe.
     await studio.download(at('again.layerfold.json'), { format: 'recipe' });
-    const [first, second] = ['digits', 'again'].map((name) =>
+    const [first, second] = ['plain', 'again'].map((name) =>
       JSON.parse(readFileSync(at(`${name}.layerfold.json`), 'utf8')),
     );
     expect(second.plan).toEqual(first.plan);
@@ -105,7 +106,7 @@ test('a recipe with recovery is fitted again in a fresh profile, to within 1e-4'
 test('a reload in the middle of a sweep loses nothing', async () => {
   await withStudio(async (studio) => {
     const { page } = studio;
-    await studio.openSample('digits-vit');
+    await studio.openSample('shakespeare-gpt2');
     await studio.chooseMerge({ method: 'vanilla' });
     await studio.fillSweep(2, 2);
     await page.getByRole('button', { name: 'Sweep all windows', exact: true }).click();
@@ -118,7 +119,7 @@ test('a reload in the middle of a sweep loses nothing', async () => {
     await other.close();
     await page.reload();
     expect(await studio.lastSession()).toMatch(/scored windows? of a sweep that was not finished/);
-    await page.getByRole('button', { name: 'Go on with digits-vit', exact: true }).click();
+    await page.getByRole('button', { name: 'Go on with shakespeare-gpt2', exact: true }).click();
     await expect.poll(() => rows.count(), { timeout: 60_000 }).toBeGreaterThan(2);
     await expect(page.getByRole('region', { name: 'Last session', exact: true })).toHaveCount(0);
     const kept = (await studio.sweepRows()).length;

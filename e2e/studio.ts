@@ -7,7 +7,7 @@
  */
 import { statSync } from 'node:fs';
 import { type Browser as Chromium, chromium, type Locator, type Page } from 'playwright';
-import { ensureBrowser, launchArgs } from './browser.ts';
+import { ensureBrowser, launchArgs, testArgs } from './browser.ts';
 import { dataValue, flat, installWatch, text } from './page-driver.ts';
 import { RecipeDriver } from './recipe-driver.ts';
 import { type PageServer, servePage } from './server.ts';
@@ -385,12 +385,13 @@ function linesOf(file: string): string[] {
 
 /** Builds where needed, serves the built page, and opens it in Chromium. */
 export async function launchStudio(options: StudioOptions = {}): Promise<Studio> {
+  const inTest = process.env.TEST_WORKER_INDEX !== undefined;
   const executable = ensureBrowser();
   const server = options.server ?? (await servePage(options.base));
   const browser = await chromium.launch({
     executablePath: executable.path,
     headless: options.headless ?? true,
-    args: launchArgs,
+    args: inTest ? testArgs : launchArgs,
   });
   try {
     // A context of its own: axe opens a second page in it.
@@ -399,7 +400,7 @@ export async function launchStudio(options: StudioOptions = {}): Promise<Studio>
     const studio = new Studio(page, browser, server);
     await page.addInitScript(installWatch);
     const query = new URLSearchParams({ gpu: options.gpu ?? 'auto', save: 'download' });
-    const { threads = process.env.TEST_WORKER_INDEX === undefined ? 'all' : 1 } = options;
+    const { threads = inTest ? 1 : 'all' } = options;
     if (threads !== 'all') query.set('threads', String(threads));
     await page.goto(`${server.url}?${query}`);
     await page.getByLabel('Model files', { exact: true }).waitFor({ state: 'attached' });

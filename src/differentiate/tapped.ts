@@ -29,7 +29,7 @@ export class TappedOriginal {
     sessions: SessionFactory,
   ): Promise<TappedOriginal> {
     const [plan] = planOpenGraph(model, search, [], taps);
-    const bytes = new Uint8Array(await composeOnnx(model, plan.edits).toBlob().arrayBuffer());
+    const bytes = await composeOnnx(model, plan.edits).toBytes();
     const externals = await Promise.all(
       plan.externals.map(async ({ path, tensor }) => ({ path, data: await tensorBlob(model, tensor) })),
     );

@@ -15,6 +15,8 @@ import type { Frame } from './wire.ts';
 const STREAM_CHUNK = 4 << 20;
 /** New bytes up to this size are copied together; larger ones stay parts of their own. */
 const SMALL = 64 << 10;
+/** Ranges that are no further apart are read together. */
+const NEAR = 64 << 10;
 
 /** A piece of the new file: a range of the source, or new bytes. */
 type Piece = ByteRange | Chunk;
@@ -86,10 +88,20 @@ export class Composition {
     let root = this.always;
     while (root.parent) root = root.parent;
     const { start, body, end } = this.always;
-    const parts = gather(this.source, this.body(root).pieces, new Set([start, body, end]));
-    const size = byteCount(parts);
-    const toBlob = () => new Blob(parts as BlobPart[]);
-    return { parts, size, toBlob, toStream: () => streamOf(toBlob()) };
+    const { source } = this;
+    const { pieces, size } = this.body(root);
+    let gathered: (Blob | Uint8Array)[] | undefined;
+    const parts = () => (gathered ??= gather(source, pieces, new Set([start, body, end])));
+    const toBlob = () => new Blob(parts() as BlobPart[]);
+    return {
+      get parts() {
+        return parts();
+      },
+      size,
+      toBlob,
+      toBytes: () => readTogether(source, pieces, size),
+      toStream: () => streamOf(toBlob()),
+    };
   }
 
   /** The new payload of a message. */
@@ -164,6 +176,53 @@ function gather(source: Blob, pieces: readonly Piece[], cuts: ReadonlySet<number
   return parts;
 }
 
+/** All pieces in one buffer, by few reads: asking a Blob for each of many small ranges takes longer than reading them. */
+async function readTogether(
+  source: Blob,
+  pieces: readonly Piece[],
+  size: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const ranges = pieces.filter((piece): piece is ByteRange => 'start' in piece && piece.end > piece.start);
+  const spans: { readonly start: number; end: number }[] = [];
+  const spanOf = new Map<Piece, number>();
+  for (const range of ranges.sort((a, b) => a.start - b.start)) {
+    const last = spans.at(-1);
+    if (last && range.start - last.end <= NEAR) last.end = Math.max(last.end, range.end);
+    else spans.push({ ...range });
+    spanOf.set(range, spans.length - 1);
+  }
+  const read = await Promise.all(spans.map(({ start, end }) => bytesOf(source.slice(start, end))));
+  const out = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    if ('start' in piece) {
+      const span = spanOf.get(piece);
+      if (span === undefined) continue;
+      const from = piece.start - spans[span].start;
+      out.set(read[span].subarray(from, from + piece.end - piece.start), at);
+      at += piece.end - piece.start;
+    } else {
+      const bytes = piece instanceof Uint8Array ? piece : await bytesOf(piece);
+      out.set(bytes, at);
+      at += bytes.byteLength;
+    }
+  }
+  return out;
+}
+
+/** @throws OnnxError `unreadable` */
+async function bytesOf(blob: Blob): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
+    throw new OnnxError(
+      'unreadable',
+      `The original file could not be read (${reason}); it may have been changed or moved, so open it again.`,
+    );
+  }
+}
+
 /** Reads a Blob in large chunks, on demand; cancelling stops reading. */
 function streamOf(blob: Blob): ReadableStream<Uint8Array> {
   let at = 0;
@@ -172,15 +231,7 @@ function streamOf(blob: Blob): ReadableStream<Uint8Array> {
       async pull(controller) {
         if (at >= blob.size) return controller.close();
         const chunk = blob.slice(at, Math.min(at + STREAM_CHUNK, blob.size));
-        try {
-          controller.enqueue(new Uint8Array(await chunk.arrayBuffer()));
-        } catch (error) {
-          const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
-          throw new OnnxError(
-            'unreadable',
-            `The original file could not be read while saving (${reason}); it may have been changed or moved, so open it again.`,
-          );
-        }
+        controller.enqueue(await bytesOf(chunk));
         at += chunk.size;
         if (at >= blob.size) controller.close();
       },

@@ -192,6 +192,11 @@ export interface ComposedFile {
   readonly parts: readonly (Blob | Uint8Array)[];
   readonly size: number;
   toBlob(): Blob;
+  /**
+   * The whole file in memory, for a small one: a model without its weights.
+   * @throws OnnxError `unreadable` where the original changed or is gone.
+   */
+  toBytes(): Promise<Uint8Array<ArrayBuffer>>;
   toStream(): ReadableStream<Uint8Array>;
 }
 

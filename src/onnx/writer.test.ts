@@ -41,6 +41,7 @@ const floats = (...values: number[]) => new Uint8Array(Float32Array.from(values)
 async function bytesOf(model: OnnxModel, edits: ModelEdits): Promise<Uint8Array> {
   const file = composeOnnx(model, edits);
   const bytes = new Uint8Array(await file.toBlob().arrayBuffer());
+  expect(Buffer.compare(await file.toBytes(), bytes), 'in few reads').toBe(0);
   expect(file.size).toBe(bytes.length);
   return bytes;
 }

@@ -104,7 +104,7 @@ export class LiveModel {
   }
 
   /**
-   * Reads and pins the original weights, and makes the sessions that score.
+   * Reads and pins the original weights; sessions are made when something is first asked of them.
    * @throws OnnxError, RuntimeFailure
    */
   static async create(opened: OpenedModel, sessions: SessionFactory, job: Job): Promise<LiveModel> {
@@ -114,7 +114,6 @@ export class LiveModel {
     try {
       await pinOriginals(opened, live.scoring.plans, sessions, pinned, job);
       pinZeros(live.scoring.plans, sessions, pinned);
-      await live.scoring.open(job);
     } catch (error) {
       await live.release();
       throw error;
@@ -131,6 +130,14 @@ export class LiveModel {
 
   get blockCount(): number {
     return this.scoring.plans.length;
+  }
+
+  /**
+   * Makes the sessions that give these outputs, a step of the job a session; without it a run makes them, untold.
+   * @throws OnnxError, RuntimeFailure, AbortError
+   */
+  async prepare(outputs: readonly string[], job: Job): Promise<void> {
+    await this.blocksFor(new Set(outputs)).open(job);
   }
 
   /** Runs a batch and gives the outputs named, which the caller releases. */
@@ -197,6 +204,10 @@ export class LiveModel {
     await this.tapped.release();
   }
 
+  private blocksFor(wanted: ReadonlySet<string>): LazyBlocks {
+    return [...wanted].some((name) => this.taps.has(name)) ? this.tapped : this.scoring;
+  }
+
   /** The values asked for; features of convolutions are brought to the last axis, as everything else has them. */
   private asked(
     names: readonly string[],
@@ -218,8 +229,7 @@ export class LiveModel {
     { changes = {}, kept }: RunOptions,
   ): Promise<Map<string, OutputTensor>> {
     const made = new Map<string, OutputTensor>();
-    const inside = [...wanted].some((name) => this.taps.has(name));
-    const blocks = await (inside ? this.tapped : this.scoring).open();
+    const blocks = await this.blocksFor(wanted).open();
     const plans = blocks.map((b) => b.plan);
     const last = plans.findLastIndex((p) => p.outputs.some((name) => wanted.has(name)));
     const first = kept ? firstBlock(plans, changes, kept, wanted) : 0;
@@ -320,7 +330,7 @@ function firstBlock(
 }
 
 async function openBlock(opened: OpenedModel, plan: OpenBlock, sessions: SessionFactory): Promise<Session> {
-  const bytes = new Uint8Array(await composeOnnx(opened.model, plan.edits).toBlob().arrayBuffer());
+  const bytes = await composeOnnx(opened.model, plan.edits).toBytes();
   const externals = await Promise.all(
     plan.externals.map(async ({ path, tensor }) => ({ path, data: await tensorBlob(opened.model, tensor) })),
   );

@@ -33,10 +33,11 @@ export async function measureSimilarity(
   job.expect(batches * passes + 1);
   for (let pass = 0; pass < passes; pass++) {
     const measures = plans.map((plan) => startPass(plan, pass, backend, live.sideOf(plan.group)));
+    const names = measures.flatMap((m) => m.names);
     try {
+      await live.prepare(names, job);
       for (let b = 0; b < batches; b++) {
         const batch = await readBatch(dataset, 'calibrate', b, dataset.itemsPerBatch);
-        const names = measures.flatMap((m) => m.names);
         const outputs = await live.run(batch.feeds, names);
         try {
           for (const m of measures) await m.add(outputs, batch.padding, job.signal);

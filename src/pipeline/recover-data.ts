@@ -150,6 +150,7 @@ export class CalibrationTaps {
   ): Promise<Map<string, Dense>> {
     const { live, dataset, job } = this.source;
     await job.check();
+    await live.prepare(names, job);
     const { feeds, padding } = await readBatch(dataset, 'calibrate', batch, dataset.itemsPerBatch);
     const groups = new Map<string, FfnGroup>(
       sets.flatMap(({ group, layers }) =>

@@ -118,6 +118,7 @@ export class Scorer {
     const batches = data.batches(split, data.itemsPerBatch);
     const againstOriginal = needsOriginal(choice.metric);
     const losses: Float32Array[] = [];
+    await this.live.prepare(this.outputs, job);
     job.expect(batches);
     for (let b = 0; b < batches; b++) {
       const { feeds, targets } = await readBatch(data, split, b, data.itemsPerBatch);

@@ -71,6 +71,8 @@ export async function selfTest(
   job.announce('Checking the GPU against the CPU on one batch');
   const reference = await LiveModel.create(opened, wasm, job);
   try {
+    await live.prepare([output], job);
+    await reference.prepare([output], job);
     const [ours, theirs] = [await valuesOf(live, feeds, output), await valuesOf(reference, feeds, output)];
     let largest = 0;
     let worst = 0;

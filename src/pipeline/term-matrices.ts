@@ -52,12 +52,13 @@ export async function correlateTerms(
     return { term, layers: [...new Set(pairs.flat())], sums: createCorrelation(backend, pairs) };
   });
   const pairs = new Set(items.map((i) => i.pair.join())).size;
+  const names = new Set(terms.flatMap(({ term, layers }) => layers.map((l) => tapOf(group.ffns[l], term))));
   try {
+    await live.prepare([...names], job);
     for (let b = 0; b < batches; b++) {
       const batch = await readBatch(dataset, 'calibrate', b, dataset.itemsPerBatch);
       const padding = paddingOn(live.sideOf(group), batch.padding);
-      const names = terms.flatMap(({ term, layers }) => layers.map((l) => tapOf(group.ffns[l], term)));
-      const outputs = await live.run(batch.feeds, [...new Set(names)]);
+      const outputs = await live.run(batch.feeds, [...names]);
       const held: Matrix[] = [];
       try {
         for (const { term, layers, sums } of terms) {
