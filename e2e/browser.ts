@@ -77,8 +77,16 @@ function versionOf(path: string): string | null {
   return result.status === 0 ? result.stdout.trim() : null;
 }
 
+let known: Browser | null = null;
+
 /** An installed browser that starts, or null. Throws where the override names something that does not. */
 export function findBrowser(): Browser | null {
+  // Starting each candidate to ask for its version takes a while.
+  known ??= lookForBrowser();
+  return known;
+}
+
+function lookForBrowser(): Browser | null {
   const override = process.env.LAYERFOLD_CHROMIUM;
   if (override) {
     const version = versionOf(override);

@@ -51,8 +51,19 @@ export function buildIfStale(): void {
   if (result.status !== 0) throw new Error(`The page does not build:\n${result.stdout}\n${result.stderr}`);
 }
 
-/** `base` serves the same files under a sub-path, as a project page on a shared host does. */
-export async function servePage(base = '/'): Promise<PageServer> {
+const running = new Map<string, Promise<PageServer>>();
+
+/**
+ * `base` serves the same files under a sub-path, as a project page on a shared host does. One server a base for all that
+ * a process opens: starting one takes a second. It ends with the process, and does not keep it.
+ */
+export function servePage(base = '/'): Promise<PageServer> {
+  const known = running.get(base) ?? startServer(base);
+  running.set(base, known);
+  return known;
+}
+
+async function startServer(base: string): Promise<PageServer> {
   buildIfStale();
   const server = await preview({
     root: projectRoot,
@@ -62,5 +73,6 @@ export async function servePage(base = '/'): Promise<PageServer> {
     preview: { host: '127.0.0.1', port: 0, strictPort: false, open: false },
   });
   const { port } = server.httpServer.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}${base}`, close: () => server.close() };
+  server.httpServer.unref();
+  return { url: `http://127.0.0.1:${port}${base}`, close: async () => {} };
 }

@@ -114,7 +114,10 @@ export async function heldStill(page: Page, work: () => Promise<void>): Promise<
 /** Stops what runs, and waits until the page says so. */
 export async function cancelJob(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Cancel', exact: true }).click();
-  await page.getByRole('status').filter({ hasText: 'Cancelled.' }).waitFor({ timeout: 120_000 });
+  await page
+    .getByRole('status')
+    .filter({ hasText: /Cancelled\.|Paused at step/ })
+    .waitFor({ timeout: 120_000 });
 }
 
 export const pressed = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();

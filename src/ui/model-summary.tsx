@@ -2,6 +2,7 @@
 import { formatBytes, formatCount, formatInteger, formatShare, share } from '../store/format.ts';
 import { modelTitle } from '../store/formats.ts';
 import { useStudio } from '../store/react.ts';
+import { SAMPLES } from '../store/samples.ts';
 import type { ModelSummary, ValueSummary } from '../store/types.ts';
 import { Fact } from './fact.tsx';
 import { GroupsTable } from './groups-table.tsx';
@@ -15,6 +16,7 @@ export function ModelSummaryView({ model }: { model: ModelSummary }) {
     <section className="model-summary" aria-label="Model summary">
       <div className="model-head">
         <h3 className={model.files.length > 1 ? 'model-title' : 'model-name'}>{modelTitle(model)}</h3>
+        <SampleName />
         <ModelFiles model={model} />
       </div>
       <div className="facts">
@@ -46,6 +48,13 @@ export function ModelSummaryView({ model }: { model: ModelSummary }) {
       <Details model={model} />
     </section>
   );
+}
+
+/** The files of samples are all named alike. */
+function SampleName() {
+  const open = useStudio(({ session }) => session.sample);
+  const sample = SAMPLES.find(({ name }) => name === open);
+  return sample ? <p className="note">Sample {sample.title}</p> : null;
 }
 
 /** Notes that a need says already, where the eye is, are not said again. */

@@ -12,6 +12,7 @@ import { Button } from './button.tsx';
 import { NumberField } from './number-field.tsx';
 import { ScrollBox } from './scroll-box.tsx';
 import { StepSection } from './step-section.tsx';
+import { TableCaption } from './table-caption.tsx';
 
 export function PlanSection() {
   const plan = useStudio((state) => state.plan);
@@ -161,10 +162,10 @@ function Proposals({ plan }: { plan: PlanRun }) {
   const refitted = plan.request.recover === true;
   return (
     <table className="table ranked-table plan-table" aria-label="Proposed plans">
-      <caption className="note">
+      <TableCaption>
         {metricPhrase(plan.metric)} on the select split, best first{refitted && ' with R3'}. The original has{' '}
         {formatMetric(metric, original)}.
-      </caption>
+      </TableCaption>
       <thead>
         <tr>
           <th scope="col">Groups</th>

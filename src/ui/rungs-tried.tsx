@@ -6,11 +6,22 @@ import { useStudio } from '../store/react.ts';
 import type { GroupSummary, Metric, RecoverRun, RungOutcome } from '../store/types.ts';
 import { Icon } from './icons.tsx';
 import { ScrollBox } from './scroll-box.tsx';
+import { TableCaption } from './table-caption.tsx';
 import { RUNG_NAMES } from './words.ts';
 
+/** Of a table; a rung takes more than one, with what it says of itself. */
+const MOST_ROWS = 8;
+const ROWS_A_RUNG = 1.5;
+
 export function RungsTried({ run }: { run: RecoverRun | null }) {
+  // From the press on, before the run is known.
+  const next = useStudio(({ job, recover: { choice } }) =>
+    job?.step === 'recover' ? (choice.mode === 'best' ? 'best' : choice.rungs) : null,
+  );
+  const asked = next ?? run?.request.rungs ?? 'best';
+  const rows = asked === 'best' ? MOST_ROWS : Math.min(MOST_ROWS, Math.ceil(ROWS_A_RUNG * asked.length));
   return (
-    <ScrollBox label="Rungs tried" step="recover" filled={run !== null} rows={8}>
+    <ScrollBox label="Rungs tried" step="recover" filled={run !== null} rows={rows}>
       {run && run.outcomes.length > 0 ? (
         <Outcomes run={run} />
       ) : (
@@ -29,10 +40,10 @@ function Outcomes({ run }: { run: RecoverRun }) {
   const { metric } = run.metric;
   return (
     <table className="table ranked-table rungs-table" aria-label="Rungs tried">
-      <caption className="note">
+      <TableCaption>
         {metricPhrase(run.metric)}. Kept where the select split improves. ± is the standard error of the
         paired difference.
-      </caption>
+      </TableCaption>
       <thead>
         <tr>
           <th scope="col">Rung</th>

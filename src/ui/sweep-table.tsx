@@ -9,6 +9,7 @@ import type { GroupSummary } from '../store/types.ts';
 import { Button } from './button.tsx';
 import { DamageBar } from './damage-bar.tsx';
 import { ScrollBox } from './scroll-box.tsx';
+import { TableCaption } from './table-caption.tsx';
 import type { Damages, WindowScore } from './use-damages.ts';
 
 export function SweepTable({ group, damages }: { group: GroupSummary; damages: Damages | null }) {
@@ -43,10 +44,10 @@ function Ranking({ group, damages }: { group: GroupSummary; damages: Damages }) 
       aria-label="Sweep results"
       aria-describedby="sweep-caption"
     >
-      <caption className="note" id="sweep-caption">
+      <TableCaption id="sweep-caption">
         {metricPhrase(run.metric)} on {formatInteger(samples)} {select?.unit ?? 'items'} of the select split,
         best first. {directionOf(metric)} ± is the standard error of the paired difference.
-      </caption>
+      </TableCaption>
       <thead>
         <tr>
           <th scope="col">Window</th>

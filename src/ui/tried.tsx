@@ -1,4 +1,5 @@
 /** Every merge that was scored, with its settings; the baselines beside it; and the way back to any of them. */
+import { useState } from 'react';
 import { describePlan } from '../store/describe.ts';
 import { formatBytes } from '../store/format.ts';
 import { samePlan } from '../store/merge.ts';
@@ -10,16 +11,23 @@ import type { MetricChoice, TriedVariant } from '../store/types.ts';
 import { Button } from './button.tsx';
 import { ScrollBox } from './scroll-box.tsx';
 
+/** Rows that there is room for: at first, and from the press on that brings more. */
+const FEW_ROWS = 3;
+const MOST_ROWS = 7;
+
 export function Tried() {
   const tried = useStudio((state) => state.tried);
   const chosen = useStudio(({ metric }) => metric.chosen);
+  const atWork = useStudio(({ job }) => job?.step === 'compare');
+  const [rows, setRows] = useState(FEW_ROWS);
+  if (rows < MOST_ROWS && tried.length + (atWork ? 1 : 0) > FEW_ROWS) setRows(MOST_ROWS);
   return (
     <div className="tried">
       <div className="tried-head">
         <h3>Variants tried</h3>
-        <Baselines />
+        <Baselines onRun={() => setRows(MOST_ROWS)} />
       </div>
-      <ScrollBox label="Variants tried" step="compare" filled={tried.length > 0} rows={7}>
+      <ScrollBox label="Variants tried" step="compare" filled={tried.length > 0} rows={rows}>
         {tried.length > 0 && chosen ? (
           <TriedTable tried={tried} chosen={chosen} />
         ) : (
@@ -33,7 +41,7 @@ export function Tried() {
   );
 }
 
-function Baselines() {
+function Baselines({ onRun }: { onRun: () => void }) {
   const sets = useStudio(({ picks }) => picks.sets);
   const busy = useStudio(({ job }) => job !== null);
   const ready = useStudio(({ data, needs }) => data !== null && needs.length === 0);
@@ -49,7 +57,10 @@ function Baselines() {
       <Button
         disabled={busy || !ready || removed === 0}
         describedBy="baselines-about"
-        onClick={() => void runBaselines()}
+        onClick={() => {
+          onRun();
+          void runBaselines();
+        }}
       >
         Run all baselines
       </Button>
