@@ -67,6 +67,15 @@ describe('trade-off', () => {
     expect(paretoFront(points, false).map(({ id }) => id)).toEqual([1, 0]);
     expect(paretoFront(points, true).map(({ id }) => id)).toEqual([2]);
   });
+  it('takes sizes that differ by a few bytes for one size', () => {
+    const alike = [
+      { id: 0, bytes: 8_540_100, score: 6.7 },
+      { id: 1, bytes: 8_540_000, score: 6.9 },
+      { id: 2, bytes: 8_540_600, score: 5.4 },
+      { id: 3, bytes: 8_600_000, score: 5.1 },
+    ];
+    expect(paretoFront(alike, false).map(({ id }) => id)).toEqual([2, 3]);
+  });
   it('puts better higher, and stays inside of its box', () => {
     const box = { width: 300, height: 200, left: 40, right: 10, top: 10, bottom: 30 };
     const layout = tradeoff(points, false, box);

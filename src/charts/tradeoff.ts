@@ -27,7 +27,10 @@ export interface TradeoffLayout {
   readonly yTicks: readonly { readonly value: number; readonly y: number }[];
 }
 
-/** Points that no other point equals or beats both in bytes and in score. */
+/** Sizes that differ by less are one size: a name or two in the file. */
+const SAME_SIZE = 1e-3;
+
+/** Points that no other point equals or beats both in bytes, to a thousandth, and in score. */
 export function paretoFront(points: readonly TradeoffPoint[], higherIsBetter: boolean): TradeoffPoint[] {
   const better = (a: number, b: number) => (higherIsBetter ? a > b : a < b);
   const ordered = [...points].sort(
@@ -36,7 +39,9 @@ export function paretoFront(points: readonly TradeoffPoint[], higherIsBetter: bo
   const front: TradeoffPoint[] = [];
   for (const point of ordered) {
     const best = front.at(-1);
-    if (!best || better(point.score, best.score)) front.push(point);
+    if (best && !better(point.score, best.score)) continue;
+    while (front.length > 0 && point.bytes <= front[front.length - 1].bytes * (1 + SAME_SIZE)) front.pop();
+    front.push(point);
   }
   return front;
 }

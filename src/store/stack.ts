@@ -97,7 +97,7 @@ export function stackSentence(
   }
   if (stored < layers) {
     const kept = own > 0 ? `, with the ${formatBytes(own)} that layers keep of their own` : '';
-    return `${layers} layers, ${stored} FFNs stored: ${formatBytes((layers - stored) * ffn - own)} less${kept}.`;
+    return `${layers} layers, ${stored} ${stored === 1 ? 'FFN' : 'FFNs'} stored: ${formatBytes((layers - stored) * ffn - own)} less${kept}.`;
   }
   const then = storedThen < layers ? `; ${storedThen} once merged` : '';
   return `${layers} layers, ${layers} FFNs stored${then}.`;

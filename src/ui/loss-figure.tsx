@@ -32,7 +32,7 @@ function Caption({ curve, layout }: { curve: LossCurve | undefined; layout: Loss
     return 'Error of the outputs, relative to their variance, on calibration rows that are not trained on.';
   const { best, last, stopped } = drawn;
   const where = `Layers ${describeSets([curve.set], groups)}, step ${formatInteger(last.step)} of ${formatInteger(curve.steps)}`;
-  const others = layout.series.length > 1 ? ' The thin lines are the sets before it.' : '';
+  const others = layout.series.length > 1 ? ' The thin lines are the trainings before it.' : '';
   return (
     <>
       {where}: lowest <data value={String(best.heldOut)}>{best.heldOut.toPrecision(3)}</data> at step{' '}

@@ -1,11 +1,11 @@
 /** Step 3b. Several small groups instead of one window: proposals for a number of FFNs, or the best for a size. */
-import { useState } from 'react';
+import { Fragment, useState } from 'react';
 import { listSets } from '../store/describe.ts';
 import { formatBytes, formatShare, formatSimilarity, numberOrNaN } from '../store/format.ts';
 import { damageOf, formatDifference, formatMetric, metricName, metricPhrase } from '../store/metrics.ts';
 import { bytesOf } from '../store/plan.ts';
 import { useStudio } from '../store/react.ts';
-import { ffnsRemoved, sameSets } from '../store/sets.ts';
+import { ffnsRemoved, sameSets, setName } from '../store/sets.ts';
 import type { PlanCandidate, PlanRun } from '../store/types.ts';
 import { Alerts } from './alerts.tsx';
 import { Button } from './button.tsx';
@@ -209,7 +209,14 @@ function Proposal({ candidate, plan }: { candidate: PlanCandidate; plan: PlanRun
   const removed = ffnsRemoved(sets);
   return (
     <tr className={picked ? 'row-picked' : undefined}>
-      <th scope="row">{name}</th>
+      <th scope="row">
+        {sets.map(({ layers }, index) => (
+          <Fragment key={layers[0]}>
+            {index > 0 && ', '}
+            <span className="plan-set">{setName(layers)}</span>
+          </Fragment>
+        ))}
+      </th>
       <td className="number wide-only">
         <data value={String(removed)}>{removed}</data>
       </td>

@@ -174,7 +174,7 @@ function Sizes({ run }: { run: RecoverRun | null }) {
         label="Bytes added"
         value={added}
         text={added === null ? '' : formatBytes(added)}
-        note="by own vectors"
+        note={added === 0 ? 'nothing is added' : 'by vectors and matrices of layers'}
       />
       <Fact
         label="File size recovered"

@@ -104,7 +104,7 @@ function Cell({ cell, groupId, damages, onHover }: CellProps) {
 function shortDamage(metric: Metric, damage: number): string {
   return formatDifference(metric, damage, Number.NaN)
     .replace(' points', '')
-    .replace(/(\.\d\d)\d+/, '$1');
+    .replace(/\d+\.\d{3,}/, (digits) => Number(digits).toFixed(2));
 }
 
 function Legend({ damages }: { damages: Damages | null }) {
