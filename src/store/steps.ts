@@ -28,7 +28,8 @@ export function doneSteps(state: StudioFacts): string {
   const { model, similarity, picks, sweeps, plan, merge, evaluation, status } = state;
   const done: Record<Step, boolean> = {
     open: model !== null,
-    calibrate: Object.keys(similarity.byGroup).length > 0,
+    // Merging aligns pairs, and by weights needs no data: that is not measuring.
+    calibrate: similarity.seconds !== null,
     see: picks.sets.length > 0,
     sweep: Object.values(sweeps).some(({ finished }) => finished !== null),
     plan: plan !== null,
@@ -42,7 +43,9 @@ export function doneSteps(state: StudioFacts): string {
     .join(' ');
 }
 
+/** The step after the last that is done: what was passed over is not asked for again. */
 export function nextStep(done: string): Step {
   const ids = done.split(' ');
-  return STEPS.find(({ id, optional }) => !optional && !ids.includes(id))?.id ?? 'download';
+  const last = STEPS.findLastIndex(({ id, optional }) => !optional && ids.includes(id));
+  return STEPS.find(({ optional }, at) => !optional && at > last)?.id ?? 'download';
 }

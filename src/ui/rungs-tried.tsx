@@ -14,6 +14,7 @@ const MOST_ROWS = 8;
 const ROWS_A_RUNG = 1.5;
 
 export function RungsTried({ run }: { run: RecoverRun | null }) {
+  const before = useStudio(({ merge }) => (merge.asked?.recovery?.length ?? 0) > 0);
   // From the press on, before the run is known.
   const next = useStudio(({ job, recover: { choice } }) =>
     job?.step === 'recover' ? (choice.mode === 'best' ? 'best' : choice.rungs) : null,
@@ -26,7 +27,13 @@ export function RungsTried({ run }: { run: RecoverRun | null }) {
         <Outcomes run={run} />
       ) : (
         <p className="box-empty">
-          <strong>{run ? 'The first rung is being tried' : 'No rung is tried yet'}</strong>
+          <strong>
+            {run
+              ? 'The first rung is being tried'
+              : before
+                ? 'No rung is tried in this session'
+                : 'No rung is tried yet'}
+          </strong>
           <span>
             Each appears here as it is done, with what it gained, what it added, and why it was kept.
           </span>

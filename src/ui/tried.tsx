@@ -109,7 +109,7 @@ function Row({ variant, chosen }: { variant: TriedVariant; chosen: MetricChoice 
   return (
     <tr className={current ? 'row-picked' : undefined}>
       <th scope="row" id={name}>
-        <span className="muted">{id}</span> {describePlan(plan, droppedLayers, groups)}
+        <span className="tried-number">{id}</span> {describePlan(plan, droppedLayers, groups)}
       </th>
       <td className="number wide-only">
         <data value={String(removed)}>{removed}</data>
