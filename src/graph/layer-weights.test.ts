@@ -38,6 +38,10 @@ test('a decoder layer has two attentions and three normalisations', async () => 
   expect(decoder.slice(1)).toEqual([2 * biased + 3 * layerNorm]);
 });
 
+test('a model of which nothing can be merged has no layers', async () => {
+  expect(await counts(`${models}/refused-softmax.onnx`)).toEqual([]);
+});
+
 test('no layer counts what several read, nor what an FFN holds', async () => {
   const search = await findFfns(
     await openOnnx(new Blob([readFileSync(`${models}/gpt2-torchscript-11.onnx`)])),

@@ -15,6 +15,7 @@ import { type Ffn, type FfnSearch, storedTensors } from './ffn.ts';
 /** Tensors that one layer alone reads beside its FFN, by FFN. The first FFN of a model has none. */
 export function besideFfns({ groups, index, constants }: FfnSearch): Map<Ffn, Set<TensorInfo>> {
   const ffns = groups.flatMap((g) => g.ffns);
+  if (ffns.length === 0) return new Map();
   const stops = new Set(
     ffns.flatMap(({ output, residual }) => (residual ? [output, residual.output] : [output])),
   );
