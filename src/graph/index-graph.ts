@@ -101,6 +101,30 @@ export function indexGraph(graph: GraphInfo): GraphIndex {
   };
 }
 
+/**
+ * The values that `from` are computed from, themselves first, the nearest first.
+ * @param goesOn whether to look behind a value, which the node makes
+ */
+export function* valuesBehind(
+  from: Iterable<string>,
+  index: GraphIndex,
+  goesOn: (value: string, node: NodeInfo) => boolean = () => true,
+): Generator<string, void> {
+  const seen = new Set(from);
+  const queue = [...seen];
+  for (let head = 0; head < queue.length; head++) {
+    const value = queue[head];
+    yield value;
+    const node = index.producers.get(value);
+    if (!node || !goesOn(value, node)) continue;
+    for (const name of [...node.inputs, ...index.capturesOf(node)]) {
+      if (name === '' || seen.has(name)) continue;
+      seen.add(name);
+      queue.push(name);
+    }
+  }
+}
+
 /** Names that nested graphs of a node read, less those that they make themselves. */
 function capturedValues(node: NodeInfo): Set<string> {
   const captured = new Set<string>();

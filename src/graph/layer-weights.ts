@@ -11,6 +11,7 @@
  */
 import type { TensorInfo } from '../onnx/types.ts';
 import { type Ffn, type FfnSearch, storedTensors } from './ffn.ts';
+import { valuesBehind } from './index-graph.ts';
 
 /** Tensors that one layer alone reads beside its FFN, by FFN. The first FFN of a model has none. */
 export function besideFfns({ groups, index, constants }: FfnSearch): Map<Ffn, Set<TensorInfo>> {
@@ -21,9 +22,13 @@ export function besideFfns({ groups, index, constants }: FfnSearch): Map<Ffn, Se
   );
   const ofFfns = new Set(ffns.flatMap((f) => [...storedTensors(f)]));
   const readers = new Map<TensorInfo, Set<Ffn>>();
+  const isInside = (value: string) => !stops.has(value) && constants.sourceOf(value) === undefined;
   for (const ffn of ffns) {
-    for (const tensor of metBehind(ffn)) {
-      if (ofFfns.has(tensor)) continue;
+    const { input, residual, attentionOutput } = ffn;
+    const starts = [input, residual?.stream, attentionOutput].filter((v) => v !== undefined);
+    for (const value of valuesBehind(starts, index, isInside)) {
+      const tensor = constants.sourceOf(value)?.tensor;
+      if (!tensor || ofFfns.has(tensor)) continue;
       const all = readers.get(tensor);
       if (all) all.add(ffn);
       else readers.set(tensor, new Set([ffn]));
@@ -37,24 +42,4 @@ export function besideFfns({ groups, index, constants }: FfnSearch): Map<Ffn, Se
   const first = ffns.reduce((a, b) => (byPlace(b) < byPlace(a) ? b : a));
   own.get(first)?.clear();
   return own;
-
-  function metBehind({ input, residual, attentionOutput }: Ffn): Set<TensorInfo> {
-    const tensors = new Set<TensorInfo>();
-    const starts = [input, residual?.stream, attentionOutput].filter((v) => v !== undefined);
-    const seen = new Set(starts);
-    const queue = [...starts];
-    for (let head = 0; head < queue.length; head++) {
-      const value = queue[head];
-      const source = constants.sourceOf(value);
-      if (source) tensors.add(source.tensor);
-      const node = index.producers.get(value);
-      if (source || !node || stops.has(value)) continue;
-      for (const name of [...node.inputs, ...index.capturesOf(node)]) {
-        if (name === '' || seen.has(name)) continue;
-        seen.add(name);
-        queue.push(name);
-      }
-    }
-    return tensors;
-  }
 }

@@ -8,7 +8,7 @@
  */
 import { residualAddOf } from './attention.ts';
 import type { FfnGroup, FfnSearch } from './ffn.ts';
-import type { GraphIndex } from './index-graph.ts';
+import { type GraphIndex, valuesBehind } from './index-graph.ts';
 
 export interface LayerSpan {
   /** The value that enters the layer: the residual stream before its attention. */
@@ -41,17 +41,8 @@ export function layerSpans(group: FfnGroup, { index, constants }: FfnSearch): (L
 function dependsOn(value: string, from: string, index: GraphIndex): boolean {
   const source = index.producers.get(from);
   const since = source ? index.order(source) : -1;
-  const seen = new Set([value]);
-  const queue = [value];
-  for (let head = 0; head < queue.length; head++) {
-    if (queue[head] === from) return true;
-    const node = index.producers.get(queue[head]);
-    if (!node || index.order(node) <= since) continue;
-    for (const name of [...node.inputs, ...index.capturesOf(node)]) {
-      if (name === '' || seen.has(name)) continue;
-      seen.add(name);
-      queue.push(name);
-    }
+  for (const behind of valuesBehind([value], index, (_, node) => index.order(node) > since)) {
+    if (behind === from) return true;
   }
   return false;
 }

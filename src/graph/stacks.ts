@@ -10,7 +10,7 @@
  */
 
 import type { NodeInfo } from '../onnx/types.ts';
-import type { GraphIndex } from './index-graph.ts';
+import { type GraphIndex, valuesBehind } from './index-graph.ts';
 import type { LinearMap } from './linear.ts';
 import { isShapeOnly } from './operators.ts';
 
@@ -58,26 +58,14 @@ function walkBack(
   linears?: ReadonlyMap<NodeInfo, LinearMap>,
 ): { before: Set<number>; atInput: boolean } {
   const before = new Set<number>();
-  const seen = new Set(from);
-  const queue = [...from];
   let atInput = false;
-  for (let head = 0; head < queue.length; head++) {
-    const ffn = leavers.get(queue[head]);
-    if (ffn !== undefined) {
-      before.add(ffn);
-      continue;
-    }
-    const node = index.producers.get(queue[head]);
-    if (!node) {
-      atInput ||= index.inputs.has(queue[head]) && !index.initializers.has(queue[head]);
-      continue;
-    }
-    if (linears?.has(node) || isShapeOnly(node.opType)) continue;
-    for (const value of [...node.inputs, ...index.capturesOf(node)]) {
-      if (value === '' || seen.has(value)) continue;
-      seen.add(value);
-      queue.push(value);
-    }
+  const goesOn = (value: string, node: NodeInfo) =>
+    !leavers.has(value) && !linears?.has(node) && !isShapeOnly(node.opType);
+  for (const value of valuesBehind(from, index, goesOn)) {
+    const ffn = leavers.get(value);
+    if (ffn !== undefined) before.add(ffn);
+    else if (!index.producers.has(value))
+      atInput ||= index.inputs.has(value) && !index.initializers.has(value);
   }
   return { before, atInput };
 }

@@ -8,8 +8,7 @@
 import type { Chunk } from './encode.ts';
 import { byteCount, join, varint } from './encode.ts';
 import type { ByteRange, ComposedFile } from './types.ts';
-import { OnnxError } from './types.ts';
-import type { Frame } from './wire.ts';
+import { type Frame, readRange } from './wire.ts';
 
 /** Bytes that `toStream` reads and yields at a time. */
 const STREAM_CHUNK = 4 << 20;
@@ -191,7 +190,7 @@ async function readTogether(
     else spans.push({ ...range });
     spanOf.set(range, spans.length - 1);
   }
-  const read = await Promise.all(spans.map(({ start, end }) => bytesOf(source.slice(start, end))));
+  const read = await Promise.all(spans.map(({ start, end }) => readRange(source, start, end)));
   const out = new Uint8Array(size);
   let at = 0;
   for (const piece of pieces) {
@@ -202,25 +201,12 @@ async function readTogether(
       out.set(read[span].subarray(from, from + piece.end - piece.start), at);
       at += piece.end - piece.start;
     } else {
-      const bytes = piece instanceof Uint8Array ? piece : await bytesOf(piece);
+      const bytes = piece instanceof Uint8Array ? piece : await readRange(piece, 0, piece.size);
       out.set(bytes, at);
       at += bytes.byteLength;
     }
   }
   return out;
-}
-
-/** @throws OnnxError `unreadable` */
-async function bytesOf(blob: Blob): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await blob.arrayBuffer());
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
-    throw new OnnxError(
-      'unreadable',
-      `The original file could not be read (${reason}); it may have been changed or moved, so open it again.`,
-    );
-  }
 }
 
 /** Reads a Blob in large chunks, on demand; cancelling stops reading. */
@@ -230,9 +216,9 @@ function streamOf(blob: Blob): ReadableStream<Uint8Array> {
     {
       async pull(controller) {
         if (at >= blob.size) return controller.close();
-        const chunk = blob.slice(at, Math.min(at + STREAM_CHUNK, blob.size));
-        controller.enqueue(await bytesOf(chunk));
-        at += chunk.size;
+        const end = Math.min(at + STREAM_CHUNK, blob.size);
+        controller.enqueue(await readRange(blob, at, end));
+        at = end;
         if (at >= blob.size) controller.close();
       },
     },

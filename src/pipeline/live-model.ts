@@ -133,7 +133,7 @@ export class LiveModel {
   }
 
   /**
-   * Makes the sessions that give these outputs, a step of the job a session; without it a run makes them, untold.
+   * Makes the sessions that give these outputs and says so, one by one; without it a run makes them, untold.
    * @throws OnnxError, RuntimeFailure, AbortError
    */
   async prepare(outputs: readonly string[], job: Job): Promise<void> {

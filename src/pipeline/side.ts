@@ -4,24 +4,14 @@
  */
 import type { Padding } from '../data/dataset.ts';
 import type { FfnGroup } from '../graph/ffn.ts';
-import type { GraphIndex } from '../graph/index-graph.ts';
+import { type GraphIndex, valuesBehind } from '../graph/index-graph.ts';
 
 export type Side = 'encoder' | 'decoder';
 
 /** The decoder where the stack depends on an input of the decoder's, the encoder (or the only stack) otherwise. */
 export function sideOf({ ffns }: FfnGroup, index: GraphIndex): Side {
-  const seen = new Set<string>([ffns[0].input]);
-  const queue = [ffns[0].input];
-  for (let head = 0; head < queue.length; head++) {
-    const value = queue[head];
+  for (const value of valuesBehind([ffns[0].input], index)) {
     if (index.inputs.has(value) && value.startsWith('decoder_')) return 'decoder';
-    const node = index.producers.get(value);
-    if (!node) continue;
-    for (const name of [...node.inputs, ...index.capturesOf(node)]) {
-      if (name === '' || seen.has(name)) continue;
-      seen.add(name);
-      queue.push(name);
-    }
   }
   return 'encoder';
 }
