@@ -87,7 +87,10 @@ function Scores({ evaluation, merged }: { evaluation: EvaluationResult; merged: 
                 <data value={String(after)}>{formatMetric(metric, after)}</data>
               </td>
               <td className="number">
-                <data value={String(difference)}>{formatDifference(metric, difference, standardError)}</data>
+                <data value={String(difference)}>
+                  {/* On a phone the unit may stand under it, not the error. */}
+                  {formatDifference(metric, difference, standardError).replace(' ± ', '\u00a0±\u00a0')}
+                </data>
               </td>
             </tr>
           </tbody>
